@@ -1,0 +1,1 @@
+"""Types, registry, errors, schedules, seeding and records: no networks here."""

@@ -1,0 +1,64 @@
+"""The few types that travel through the whole house: domain → batch → step → record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a network has to fit.
+
+    ``input_shape`` is (channels, height, width) for images, (features,) for vectors.
+    """
+
+    input_shape: tuple[int, ...]
+    class_names: tuple[str, ...]
+
+    @property
+    def class_count(self) -> int:
+        return len(self.class_names)
+
+
+class Batch(NamedTuple):
+    """One step's input; there is no place for target labels.
+
+    ``source``: (S, ...) float, preprocessed and augmented; ``source_labels``: (S,) int64.
+    ``target``: (T, ...) float, the weak view, or ``None`` for algorithms that use no target.
+    ``target_strong``: (T, ...) float, the strong view of the same items, where an algorithm asks.
+    """
+
+    source: Tensor
+    source_labels: Tensor
+    target: Tensor | None
+    target_strong: Tensor | None
+
+
+class NetworkOutput(NamedTuple):
+    """``layers``: name → (N, width) activations that an algorithm may attach to; ``logits``: (N, classes)."""
+
+    layers: dict[str, Tensor]
+    logits: Tensor
+
+    def rows(self, start: int, stop: int) -> NetworkOutput:
+        """The part of a joint forward pass that belongs to items ``start`` to ``stop``."""
+        layers = {name: tensor[start:stop] for name, tensor in self.layers.items()}
+        return NetworkOutput(layers, self.logits[start:stop])
+
+
+class Views(NamedTuple):
+    """What an algorithm's losses see: one joint forward pass, split by domain and view.
+
+    ``batch`` gives the inputs themselves, for teachers that look at them with other weights.
+    ``progress`` is the share of training done, in [0, 1].
+    """
+
+    source: NetworkOutput
+    source_labels: Tensor
+    target: NetworkOutput | None
+    target_strong: NetworkOutput | None
+    batch: Batch
+    progress: float

@@ -1,0 +1,126 @@
+"""A domain: inputs from one place, with labels where there are any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from acclimate.core.errors import DataError
+
+
+class Store(Protocol):
+    """Inputs that can be gathered by index, resident or not.
+
+    Images are uint8 (N, height, width, channels); vectors are float32 (N, features).
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, height, width, channels) or (N, features)."""
+        ...
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """The items at ``indices`` (K,) int64, as (K, ...) in the store's dtype."""
+        ...
+
+
+@dataclass(frozen=True)
+class ResidentStore:
+    """All inputs in one contiguous tensor, channels last: a batch is one ``index_select``."""
+
+    tensor: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.tensor.shape)
+
+    def gather(self, indices: Tensor) -> Tensor:
+        return self.tensor.index_select(0, indices.to(self.tensor.device))
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Inputs of one place and, where known, their labels.
+
+    ``labels``: (N,) int64 in [0, classes) or ``None``. ``item_names``: a name for each item (a
+    path, an index) for predictions and reports. ``skipped``: one line for each file left out.
+    """
+
+    name: str
+    store: Store
+    labels: Tensor | None
+    class_names: tuple[str, ...]
+    item_names: tuple[str, ...] | None = None
+    skipped: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.labels is not None:
+            _check_labels(self.name, self.labels, len(self), self.class_names)
+
+    def __len__(self) -> int:
+        return self.store.shape[0]
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.store.shape) == 4
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) or (features,)."""
+        if self.is_image:
+            _, height, width, channels = self.store.shape
+            return (channels, height, width)
+        return self.store.shape[1:]
+
+    def unlabelled(self) -> Domain:
+        """The same domain without its labels."""
+        return replace(self, labels=None)
+
+    def name_of(self, index: int) -> str:
+        return self.item_names[index] if self.item_names else f"{self.name}/{index}"
+
+    def subset(self, indices: Tensor) -> Domain:
+        """The items at ``indices`` (K,) int64, in that order; resident data is copied."""
+        store: Store = (
+            ResidentStore(self.store.gather(indices))
+            if isinstance(self.store, ResidentStore)
+            else SubsetStore(self.store, indices)
+        )
+        return replace(
+            self,
+            store=store,
+            labels=None if self.labels is None else self.labels[indices],
+            item_names=tuple(self.name_of(int(i)) for i in indices) if self.item_names else None,
+            skipped=(),
+        )
+
+
+@dataclass(frozen=True)
+class SubsetStore:
+    """Some items of a store that is too large to copy."""
+
+    parent: Store
+    indices: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.indices), *self.parent.shape[1:])
+
+    def gather(self, indices: Tensor) -> Tensor:
+        return self.parent.gather(self.indices[indices.to(self.indices.device)])
+
+
+def _check_labels(name: str, labels: Tensor, count: int, class_names: tuple[str, ...]) -> None:
+    if labels.dtype != torch.int64 or labels.ndim != 1:
+        raise DataError(f"{name}: labels must be a vector of whole numbers, not {labels.dtype} {tuple(labels.shape)}")
+    if len(labels) != count:
+        raise DataError(f"{name}: {count} items but {len(labels)} labels; each item needs one")
+    if count and (int(labels.min()) < 0 or int(labels.max()) >= len(class_names)):
+        wrong = int(labels.min()) if int(labels.min()) < 0 else int(labels.max())
+        raise DataError(
+            f"{name}: label {wrong} is out of range; with {len(class_names)} classes labels run "
+            f"from 0 to {len(class_names) - 1}"
+        )
