@@ -1,0 +1,1 @@
+"""Criteria: pure functions of tensors, one to a file. They never see a network."""

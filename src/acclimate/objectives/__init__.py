@@ -1,0 +1,1 @@
+"""What source labels mean: for now classification."""
