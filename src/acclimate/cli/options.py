@@ -1,0 +1,16 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object on standard output instead of tables."),
+]
+
+BatchSizeOption = Annotated[
+    int, typer.Option("--batch-size", min=1, help="Items that go through the network at once.")
+]
