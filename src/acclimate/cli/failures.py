@@ -28,7 +28,7 @@ _USERS_TO_MEND |= {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errn
 _MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
 
 
-class Interrupted(Exception):
+class InterruptionError(Exception):
     """Ctrl-C, in a form that typer does not turn into an exit code of its own."""
 
 
@@ -46,7 +46,7 @@ def explained(action: Callable[[], int], *, debug: bool) -> int:
         return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
     except BrokenPipeError:
         return _reader_gone()
-    except (KeyboardInterrupt, Interrupted, typer.Abort):
+    except (KeyboardInterrupt, InterruptionError, typer.Abort):
         return _fail(_interruption(), 130, prefix="")
     except Exception as error:
         if debug:

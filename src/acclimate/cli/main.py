@@ -34,7 +34,7 @@ from typer.core import TyperGroup
 from acclimate import __version__
 from acclimate.cli import console
 from acclimate.cli.environment import prepare_environment
-from acclimate.cli.failures import Interrupted, explained
+from acclimate.cli.failures import InterruptionError, explained
 
 # in the order in which --help lists them
 COMMANDS = (
@@ -89,13 +89,13 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted from error
+            raise InterruptionError from error
 
 
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[  # taken out of the command line by run(); here for --help
+    debug: Annotated[  # noqa: ARG001 - run() takes it out of the line; here for --help
         bool, typer.Option("--debug", help="Show the traceback of an error (any command).")
     ] = False,
 ) -> None:

@@ -1,0 +1,108 @@
+"""Metrics against labels: accuracy, AUROC, confusion and calibration, whole and per class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from acclimate.core.errors import DataError
+from acclimate.core.records import Calibration, LabelledMetrics
+
+CALIBRATION_BINS = 15
+
+
+def labelled_metrics(logits: Tensor, labels: Tensor, class_names: Sequence[str]) -> LabelledMetrics:
+    """All metrics of predictions against labels.
+
+    ``logits``: (N, K) floating point, unnormalised; ``labels``: (N,) int64 in [0, K). Of equal
+    logits the first class is predicted. AUROC is one-vs-rest on softmax probabilities, averaged
+    over the classes that have items both in and outside them; a class without items has no
+    accuracy of its own (``None``). Raises ``DataError`` for no items, labels out of range, shapes
+    that do not fit each other and logits without a finite softmax.
+
+    >>> logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
+    >>> metrics = labelled_metrics(logits, torch.tensor([0, 1, 1]), ["cat", "dog"])
+    >>> round(metrics.accuracy, 4), metrics.auroc, metrics.confusion
+    (0.6667, 0.5, [[1, 0], [1, 1]])
+    """
+    _check(logits, labels, class_names)
+    scores = logits.detach().to("cpu", torch.float64)
+    probabilities = torch.softmax(scores, dim=1).numpy()
+    if not np.isfinite(probabilities).all():
+        broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
+        raise DataError(f"the model's outputs are not finite for {broken} of {len(scores)} items")
+    truth = labels.cpu().numpy()
+    predicted = scores.numpy().argmax(axis=1)
+    confusion = _confusion(truth, predicted, len(class_names))
+    counts = confusion.sum(axis=1)
+    areas = [_one_vs_rest_area(truth == k, probabilities[:, k]) for k in range(len(class_names))]
+    known = [area for area in areas if area is not None]
+    return LabelledMetrics(
+        n=len(truth),
+        accuracy=float(np.trace(confusion) / len(truth)),
+        auroc=float(np.mean(known)) if known else None,
+        class_names=list(class_names),
+        class_accuracy=[
+            float(confusion[k, k] / counts[k]) if counts[k] else None for k in range(len(counts))
+        ],
+        class_auroc=areas,
+        class_counts=counts.tolist(),
+        confusion=confusion.tolist(),
+        calibration=calibration(probabilities.max(axis=1), predicted == truth),
+    )
+
+
+def calibration(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = CALIBRATION_BINS
+) -> Calibration:
+    """Reliability curve and expected calibration error, Guo et al., ICML 2017, equations 2 to 5.
+
+    ``confidence``: (N,) in [0, 1]; ``correct``: (N,). Bins are of equal width, closed on the right.
+
+    >>> calibration(np.array([0.9, 0.9, 0.6]), np.array([True, False, True])).count
+    [1, 2]
+    """
+    edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
+    bin_of = np.digitize(confidence, edges, right=True)
+    count = np.bincount(bin_of, minlength=bins)
+    filled = count > 0
+    mean_confidence = np.bincount(bin_of, confidence, bins)[filled] / count[filled]
+    mean_accuracy = np.bincount(bin_of, correct, bins)[filled] / count[filled]
+    gaps = np.abs(mean_confidence - mean_accuracy)
+    return Calibration(
+        expected_calibration_error=float((gaps * count[filled]).sum() / count.sum()),
+        confidence=mean_confidence.tolist(),
+        accuracy=mean_accuracy.tolist(),
+        count=count[filled].tolist(),
+    )
+
+
+def _check(logits: Tensor, labels: Tensor, class_names: Sequence[str]) -> None:
+    classes = len(class_names)
+    if logits.ndim != 2 or logits.shape[1] != classes:
+        raise DataError(f"{classes} classes need logits (N, {classes}), not {tuple(logits.shape)}")
+    if labels.shape != logits.shape[:1]:
+        raise DataError(f"{len(logits)} outputs need as many labels, not {tuple(labels.shape)}")
+    if len(labels) == 0:
+        raise DataError("there are no labelled items to measure on")
+    if int(labels.min()) < 0 or int(labels.max()) >= classes:
+        wrong = int(labels.min()) if int(labels.min()) < 0 else int(labels.max())
+        raise DataError(f"label {wrong} is out of range for {classes} classes")
+
+
+def _confusion(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    cells = np.bincount(truth * classes + predicted, minlength=classes * classes)
+    return cells.reshape(classes, classes)
+
+
+def _one_vs_rest_area(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float | None:
+    if positive.all() or not positive.any():
+        return None
+    return float(roc_auc_score(positive, score))
