@@ -74,6 +74,7 @@ def build_app() -> typer.Typer:
         help="Train on the data you have labels for; run on the data you don't.",
         epilog="Start with: acclimate demo",
         add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)
     for name in COMMANDS:

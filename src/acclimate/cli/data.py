@@ -1,0 +1,134 @@
+"""``acclimate data``: the registered data sets and their files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from acclimate.cli import console
+from acclimate.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from acclimate.data.registry import Dataset
+
+LIST_EXAMPLE = "Example: acclimate data list"
+CHECK_EXAMPLE = "Example: acclimate data check mnist svhn"
+BUILD_EXAMPLE = "Example: acclimate data build mnist-m"
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(
+        help="List, check and build the registered data sets.",
+        epilog=LIST_EXAMPLE,
+        no_args_is_help=False,
+    )
+    group.callback(invoke_without_command=True)(_root)
+    group.command("list", epilog=LIST_EXAMPLE)(list_sets)
+    group.command("check", epilog=CHECK_EXAMPLE)(check)
+    group.command("build", epilog=BUILD_EXAMPLE)(build)
+    app.add_typer(group, name="data")
+
+
+def _root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        console.print_line(context.get_help())
+
+
+def list_sets(json: JsonOption = False) -> None:
+    """List the data sets: shape, classes, splits, licence, and whether they are at hand."""
+    from acclimate.data import datasets
+
+    rows = [_facts(dataset) for _, dataset in datasets.items()]
+    if json:
+        console.print_json({"datasets": rows})
+        return
+    columns = ("name", "shape", "classes", "splits", "at hand", "licence", "description")
+    cells = [
+        (
+            row["name"],
+            "×".join(str(n) for n in row["input_shape"]),
+            len(row["class_names"]),
+            ", ".join(row["splits"]),
+            ", ".join(row["available"]) or "no",
+            row["licence"],
+            row["description"],
+        )
+        for row in rows
+    ]
+    console.print_table(columns, cells)
+
+
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets; without a name all are checked.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Find the files of data sets and compare their checksums with the published ones.
+
+    Exits with 1 when a set that was named lacks a file.
+    """
+    from acclimate.data import datasets
+
+    chosen = [datasets.get(name) for name in names or datasets.names()]
+    found = [(dataset.name, finding) for dataset in chosen for finding in dataset.inspect()]
+    rows = [
+        {
+            "dataset": name,
+            "split": finding.split,
+            "file": finding.what,
+            "status": finding.status,
+            "where": finding.where,
+            "bytes": finding.size,
+            "detail": finding.detail,
+        }
+        for name, finding in found
+    ]
+    complete = all(row["status"] != "missing" for row in rows)
+    if json:
+        console.print_json({"complete": complete, "files": rows})
+    elif rows:
+        columns = ("dataset", "split", "file", "status", "where", "bytes", "detail")
+        console.print_table(columns, [tuple(row[column] for column in columns) for row in rows])
+    else:
+        console.print_line(
+            "Nothing to check: this data is made on the spot or ships with a library."
+        )
+    if names and not complete:
+        raise typer.Exit(1)
+
+
+def build(
+    name: Annotated[str, typer.Argument(help="A data set, usually mnist-m.")],
+    json: JsonOption = False,
+) -> None:
+    """Fetch and build every split of a data set, so that later runs start at once and offline."""
+    from acclimate.cli.downloads import download_progress
+    from acclimate.data import datasets
+
+    dataset = datasets.get(name)
+    console.set_way_on(f"acclimate data build {name}")
+    splits: dict[str, Any] = {}
+    with download_progress() as report:
+        for split in dataset.splits:
+            console.note(f"{name}: {split}")
+            splits[split] = {"items": len(dataset.load(split=split, progress=report))}
+    if json:
+        console.print_json({"dataset": name, "splits": splits})
+        return
+    console.print_table(
+        ["split", "items"], [(split, facts["items"]) for split, facts in splits.items()]
+    )
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "description": dataset.description.strip().splitlines()[0],
+        "input_shape": dataset.input_shape,
+        "class_names": dataset.class_names,
+        "splits": dataset.splits,
+        "available": [split for split in dataset.splits if dataset.is_available(split)],
+        "licence": dataset.licence,
+    }
