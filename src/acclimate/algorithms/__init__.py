@@ -1,0 +1,8 @@
+"""Algorithms by name. Adding one: its file, and one line here."""
+
+from acclimate.algorithms import dann, dann_self_training, source_only  # noqa: F401
+from acclimate.algorithms.base import Algorithm, Phase, Terms, algorithms
+
+DEFAULT = "dann-self-training"
+
+__all__ = ["DEFAULT", "Algorithm", "Phase", "Terms", "algorithms"]

@@ -52,13 +52,14 @@ class NetworkOutput(NamedTuple):
 class Views(NamedTuple):
     """What an algorithm's losses see: one joint forward pass, split by domain and view.
 
-    ``batch`` gives the inputs themselves, for teachers that look at them with other weights.
-    ``progress`` is the share of training done, in [0, 1].
+    ``teacher_logits``: (T, classes) of the averaged network on the weak target view, where asked.
+    ``batch`` gives the inputs themselves; ``progress`` is the share of training done, in [0, 1].
     """
 
     source: NetworkOutput
     source_labels: Tensor
     target: NetworkOutput | None
     target_strong: NetworkOutput | None
+    teacher_logits: Tensor | None
     batch: Batch
     progress: float

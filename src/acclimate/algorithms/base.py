@@ -1,0 +1,67 @@
+"""What an algorithm is: a frozen configuration that turns views of two domains into losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from acclimate.core.configuration import Options
+from acclimate.core.registry import Registry
+from acclimate.core.types import Views
+from acclimate.models.network import Network
+
+
+class Terms(NamedTuple):
+    """``losses`` are summed and descended; ``monitors`` are only logged (0-d tensors or floats)."""
+
+    losses: dict[str, Tensor]
+    monitors: dict[str, Tensor | float]
+
+
+class Phase(NamedTuple):
+    """One of the optimiser steps that make up a training step.
+
+    ``trains`` names what moves: ``"network"`` and keys of the algorithm's modules; ``None`` = all.
+    """
+
+    name: str
+    trains: tuple[str, ...] | None = None
+
+
+class Algorithm(Options):
+    """Base of all algorithms. A new one is one file with a subclass, and one import line.
+
+    An algorithm sees what the network says of source and target (``Views``), never a loader, a
+    device or a file, and no class label of the target: ``Views`` has no place for one.
+    """
+
+    #: needs a labelled stand-in for the target: an oracle, and named so wherever it is shown
+    oracle: ClassVar[bool] = False
+    #: whether target items enter the losses
+    uses_target: ClassVar[bool] = True
+    #: whether a strong view of the target is drawn as well
+    uses_strong_view: ClassVar[bool] = False
+    #: whether the averaged network looks at the weak target view: ``views.teacher_logits``
+    uses_teacher: ClassVar[bool] = False
+    #: optimiser steps per training step
+    phases: ClassVar[tuple[Phase, ...]] = (Phase("all"),)
+
+    def modules(self, network: Network) -> Mapping[str, nn.Module]:
+        """Trainable parts beside the network, by name; fresh weights from torch's global generator.
+
+        Raises ``ConfigurationError`` where the options do not fit the network.
+        """
+        return {}
+
+    def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
+        """The weighted losses of one step and what to log beside them."""
+        raise NotImplementedError
+
+    @classmethod
+    def description(cls) -> str:
+        return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+algorithms: Registry[type[Algorithm]] = Registry("algorithm")

@@ -1,0 +1,34 @@
+"""No adaptation, and its opposite: the two rows that every table needs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import nn
+
+from acclimate.algorithms.base import Algorithm, Terms, algorithms
+from acclimate.core.types import Views
+from acclimate.objectives.classification import batch_accuracy, classification_loss
+
+
+@algorithms.register("source-only")
+class SourceOnly(Algorithm):
+    """Train on the labelled source alone: what adaptation has to beat."""
+
+    uses_target: ClassVar[bool] = False
+
+    def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:  # noqa: ARG002
+        logits, labels = views.source.logits, views.source_labels
+        accuracy = batch_accuracy(logits, labels)
+        loss = classification_loss(logits, labels)
+        return Terms({"classification": loss}, {"source_batch_accuracy": accuracy})
+
+
+@algorithms.register("train-on-target")
+class TrainOnTarget(SourceOnly):
+    """Oracle: train on the target's own labels, the upper end of the scale.
+
+    The run's labelled domain is the target's adapt split, handed out by ``data.splits``.
+    """
+
+    oracle: ClassVar[bool] = True

@@ -1,0 +1,137 @@
+"""Batches as a function of the step: resident in one gather, or streamed by worker processes.
+
+Item ``i`` of the endless sequence of shuffled epochs belongs to step ``i // batch_size``. The
+sequence follows from (seed, purpose), so a run can start at any step and see what it would have
+seen. With several processes the joint batch is dealt out in turn, so that the data do not depend
+on their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from acclimate.core.errors import ConfigurationError
+from acclimate.core.seeding import generator
+from acclimate.data.domain import Domain, ResidentStore
+
+
+class StoredBatch(NamedTuple):
+    """``items``: as stored, uint8 (B, H, W, C) or float32 (B, D); ``labels``: (B,) int64 or ``None``."""
+
+    items: Tensor
+    labels: Tensor | None
+
+
+class Order:
+    """Which items make up a step: shuffled epochs laid end to end, none dropped."""
+
+    def __init__(self, count: int, batch_size: int, seed: int, purpose: str) -> None:
+        self.count, self.batch_size = count, batch_size
+        self.seed, self.purpose = seed, purpose
+        self._epoch: tuple[int, Tensor] | None = None
+
+    def at(self, step: int) -> Tensor:
+        """Indices (batch_size,) int64 of ``step``."""
+        start, stop = step * self.batch_size, (step + 1) * self.batch_size
+        parts = []
+        while start < stop:
+            epoch, offset = divmod(start, self.count)
+            taken = min(self.count - offset, stop - start)
+            parts.append(self._permutation(epoch)[offset : offset + taken])
+            start += taken
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _permutation(self, epoch: int) -> Tensor:
+        if self._epoch is None or self._epoch[0] != epoch:
+            drawn = torch.randperm(self.count, generator=generator(self.seed, self.purpose, epoch))
+            self._epoch = (epoch, drawn)
+        return self._epoch[1]
+
+
+class BatchSource(Protocol):
+    """Where steps get their stored items from."""
+
+    def between(self, start: int, stop: int) -> Iterator[StoredBatch]:
+        """One batch for each step from ``start`` to ``stop``."""
+        ...
+
+
+class ResidentBatches:
+    """The domain lies on the device; a batch is one gather there."""
+
+    def __init__(
+        self, domain: Domain, order: Order, device: torch.device, rank: int, ranks: int
+    ) -> None:
+        assert isinstance(domain.store, ResidentStore)
+        self.items = domain.store.tensor.to(device)
+        self.labels = None if domain.labels is None else domain.labels.to(device)
+        self.order, self.device, self.rank, self.ranks = order, device, rank, ranks
+
+    def between(self, start: int, stop: int) -> Iterator[StoredBatch]:
+        for step in range(start, stop):
+            indices = self.order.at(step)[self.rank :: self.ranks].to(
+                self.device, non_blocking=True
+            )
+            labels = None if self.labels is None else self.labels.index_select(0, indices)
+            yield StoredBatch(self.items.index_select(0, indices), labels)
+
+
+class _Steps(torch.utils.data.Dataset[StoredBatch]):
+    """A step's batch, decoded by whichever worker is free."""
+
+    def __init__(self, domain: Domain, order: Order, rank: int, ranks: int) -> None:
+        self.domain, self.order, self.rank, self.ranks = domain, order, rank, ranks
+
+    def __getitem__(self, step: int) -> StoredBatch:
+        indices = self.order.at(step)[self.rank :: self.ranks]
+        labels = None if self.domain.labels is None else self.domain.labels[indices]
+        return StoredBatch(self.domain.store.gather(indices), labels)
+
+
+class StreamedBatches:
+    """The domain does not fit: workers decode batches ahead of the step, in the same order."""
+
+    def __init__(self, domain: Domain, order: Order, device: torch.device, rank: int, ranks: int,
+                 workers: int = 2) -> None:  # fmt: skip
+        self.steps = _Steps(domain, order, rank, ranks)
+        self.device, self.workers = device, workers
+
+    def between(self, start: int, stop: int) -> Iterator[StoredBatch]:
+        loader: Any = torch.utils.data.DataLoader(
+            self.steps,
+            batch_size=None,
+            sampler=range(start, stop),
+            num_workers=self.workers,
+            multiprocessing_context="spawn" if self.workers else None,
+            pin_memory=self.device.type == "cuda",
+        )
+        for items, labels in loader:
+            on_device = None if labels is None else labels.to(self.device, non_blocking=True)
+            yield StoredBatch(items.to(self.device, non_blocking=True), on_device)
+
+
+def make_batches(domain: Domain, batch_size: int, *, seed: int, purpose: str, device: torch.device,
+                 rank: int = 0, ranks: int = 1, workers: int = 2) -> BatchSource:  # fmt: skip
+    """Resident batches where the domain is in memory, streamed ones where it is not.
+
+    ``batch_size`` is that of all processes together. Raises ``ConfigurationError`` when the
+    domain has fewer items than a batch or the batch cannot be dealt out evenly.
+    """
+    if len(domain) < batch_size:
+        raise ConfigurationError(
+            f"{domain.name}: {len(domain)} items for training are fewer than a batch of {batch_size}; "
+            f"give --batch-size {max(1, len(domain))} or less"
+        )
+    if batch_size % ranks:
+        raise ConfigurationError(
+            f"a batch of {batch_size} cannot be shared evenly by {ranks} processes; "
+            f"give a --batch-size divisible by {ranks}"
+        )
+    order = Order(len(domain), batch_size, seed, purpose)
+    if isinstance(domain.store, ResidentStore):
+        return ResidentBatches(domain, order, device, rank, ranks)
+    return StreamedBatches(domain, order, device, rank, ranks, workers)

@@ -1,0 +1,91 @@
+"""From stored inputs to what a network sees; saved with the model, so it cannot be forgotten."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from acclimate.core.configuration import Options
+from acclimate.core.errors import DataError
+from acclimate.data.domain import Domain
+
+Kind = Literal["mean", "standard", "per-image", "none"]
+_SAMPLE = 10_000
+_CHUNK = 256
+
+
+class Preprocessing(Options):
+    """``mean`` and ``deviation`` per channel (images, of values in [0, 1]) or per feature (vectors).
+
+    ``kind``: *mean* subtracts the global mean (Ganin et al., 2016), *standard* also divides by the
+    deviation, *per-image* gives every channel of every picture mean 0 and deviation 1, which
+    takes brightness, contrast and colour cast out, *none* leaves values as they are.
+    """
+
+    kind: Kind = "mean"
+    mean: tuple[float, ...] = Field(())
+    deviation: tuple[float, ...] = Field(())
+
+    def to_unit(self, stored: Tensor) -> Tensor:
+        """Stored items → float: uint8 (N, H, W, C) → (N, C, H, W) in [0, 1], channels last."""
+        if stored.ndim == 4:
+            return stored.permute(0, 3, 1, 2).float().mul_(1 / 255)
+        return stored.float()
+
+    def normalise(self, unit: Tensor) -> Tensor:
+        """(N, C, H, W) in [0, 1] or (N, D) → the network's input, in the same shape; in place."""
+        if self.kind == "none":
+            return unit
+        if self.kind == "per-image" and unit.ndim == 4:
+            deviation, mean = torch.std_mean(unit, dim=(2, 3), keepdim=True, correction=0)
+            # a plain picture has deviation 0: the floor leaves it at 0 and not at noise
+            return unit.sub_(mean).div_(deviation.clamp_min_(1e-2))
+        shape = (1, -1, 1, 1) if unit.ndim == 4 else (1, -1)
+        unit = unit.sub_(_constant(self.mean, unit.device).view(shape))
+        if self.kind == "mean":
+            return unit
+        return unit.div_(_constant(self.deviation, unit.device).view(shape))
+
+    def __call__(self, stored: Tensor) -> Tensor:
+        """Stored items → the network's input, without augmentation."""
+        return self.normalise(self.to_unit(stored))
+
+
+def fit_preprocessing(kind: Kind, *domains: Domain) -> Preprocessing:
+    """Statistics over all domains, each weighing the same, from at most 10,000 items of each.
+
+    Raises ``DataError`` where vectors hold NaN or infinite values.
+    """
+    if kind == "none":
+        return Preprocessing(kind=kind)
+    moments = torch.stack([_moments(domain) for domain in domains]).mean(0)
+    mean, square = moments[0], moments[1]
+    deviation = (square - mean.square()).clamp_min(0).sqrt().clamp_min(1e-4)
+    return Preprocessing(kind=kind, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+
+
+def _moments(domain: Domain) -> Tensor:
+    """(2, channels or features) float64: mean and mean square over a spread of the items."""
+    indices = torch.linspace(0, len(domain) - 1, min(len(domain), _SAMPLE)).round().long()
+    total = torch.zeros(())
+    for part in indices.split(_CHUNK):
+        unit = Preprocessing(kind="none").to_unit(domain.store.gather(part)).double()
+        if not bool(torch.isfinite(unit).all()):
+            raise DataError(
+                f"{domain.name}: features hold NaN or infinite values; impute or drop them"
+            )
+        axes = (2, 3) if unit.ndim == 4 else ()
+        first = unit.mean(axes) if axes else unit
+        second = unit.square().mean(axes) if axes else unit.square()
+        total = total + torch.stack([first.sum(0), second.sum(0)])
+    return total / len(indices)
+
+
+@lru_cache(maxsize=32)
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """A constant that is copied to its device once and not in every step."""
+    return torch.tensor(values, device=device)

@@ -1,0 +1,36 @@
+"""A multi-layer perceptron for vectors, or for pictures taken as vectors."""
+
+from __future__ import annotations
+
+from math import prod
+
+from pydantic import Field, field_validator
+from torch import nn
+
+from acclimate.core.types import Spec
+from acclimate.models.network import Network, NetworkOptions, networks
+
+
+@networks.register("mlp")
+class Mlp(NetworkOptions):
+    """Fully connected ReLU layers, 100 units as in the paper's shallow networks; domain classifier 100."""
+
+    widths: tuple[int, ...] = Field((100,), description="of the feature layers, at least one")
+    dropout: float = Field(0.0, ge=0, lt=1, description="after each layer")
+
+    @field_validator("widths")
+    @classmethod
+    def _positive(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        if not widths or min(widths) < 1:
+            raise ValueError("needs at least one width, each 1 or more")
+        return widths
+
+    def make(self, spec: Spec) -> Network:
+        layers: list[nn.Module] = [nn.Flatten()]
+        incoming = prod(spec.input_shape)
+        for width in self.widths:
+            layers += [nn.Linear(incoming, width), nn.ReLU(inplace=True)]
+            if self.dropout:
+                layers.append(nn.Dropout(self.dropout))
+            incoming = width
+        return Network(nn.Sequential(*layers), incoming, [], spec, (), (100,))

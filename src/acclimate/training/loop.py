@@ -1,0 +1,94 @@
+"""The training loop: a generator, so that everything else happens in the caller's ``for``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from acclimate.algorithms.base import Phase
+from acclimate.core.seeding import derive_seed
+from acclimate.core.types import Batch
+from acclimate.training.step import Step
+
+Values = dict[str, Tensor | float]
+
+
+class Logged(NamedTuple):
+    """State after ``step`` steps; ``values`` stay on the device until ``floats`` is called."""
+
+    step: int
+    progress: float
+    values: Values
+
+    def floats(self) -> dict[str, float]:
+        """All values as Python floats: the loop's only host synchronisation."""
+        return {name: float(value) for name, value in self.values.items()}
+
+
+def train(
+    step: Step,
+    optimiser: torch.optim.Optimizer,
+    batches: Iterable[Batch],
+    *,
+    steps: int,
+    start: int = 0,
+    pause_at: Callable[[int], bool],
+    set_rate: Callable[[float], float],
+    backward: Callable[[Tensor], Any] = torch.Tensor.backward,
+    forward: nn.Module | None = None,
+    gradient_clip: float | None = None,
+    seed: int = 0,
+) -> Iterator[Logged]:
+    """Train from step ``start`` to ``steps``; yields where ``pause_at(steps_done)`` is true, and at the end.
+
+    Args:
+        step: network, algorithm and average.
+        optimiser: over the parameters of ``step``.
+        batches: one per step, beginning with step ``start``.
+        pause_at: on which counts of finished steps to hand over to the caller.
+        set_rate: sets the learning rate for a progress in [0, 1] and returns it.
+        backward: ``fabric.backward`` where precision or devices ask for it.
+        forward: ``step`` as wrapped for several devices; every loss goes through it.
+        gradient_clip: largest norm of the joint gradient.
+        seed: of dropout, the only randomness in a step; sets torch's global generator where used.
+
+    Algorithm 2 of Ganin et al. (JMLR 2016) is the case of one phase and plain SGD.
+    """
+    forward = forward or step
+    phases = step.algorithm.phases
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in step.modules())
+    step.train()
+    for index, batch in zip(range(start, steps), batches, strict=False):
+        progress = index / steps
+        rate = set_rate(progress)
+        if has_dropout:
+            torch.manual_seed(derive_seed(seed, "dropout", index))
+        for phase in phases:
+            values: Values = forward(batch, progress, phase.name)
+            loss = values["loss"]
+            assert isinstance(loss, Tensor)
+            backward(loss)
+            _keep_only(step, phase)
+            if gradient_clip is not None:
+                torch.nn.utils.clip_grad_norm_(parameters, gradient_clip)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        step.after_update(index + 1)
+        if index + 1 == steps or pause_at(index + 1):
+            shown = {"learning_rate": rate, **values, "loss": loss.detach()}
+            yield Logged(index + 1, (index + 1) / steps, shown)
+            step.train()
+
+
+def _keep_only(step: Step, phase: Phase) -> None:
+    """Drop the gradients of what a phase does not train; the optimiser passes over them."""
+    if phase.trains is None:
+        return
+    parts = {"network": step.network, **dict(step.modules_of_algorithm.items())}
+    for name, part in parts.items():
+        if name not in phase.trains:
+            part.zero_grad(set_to_none=True)

@@ -1,0 +1,102 @@
+"""The settings of a run: typed, frozen, validated before anything is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from acclimate.core.configuration import Options
+from acclimate.core.errors import ConfigurationError, near_miss
+from acclimate.core.schedules import LEARNING_RATE_SCHEDULES
+from acclimate.data.augmentation import augmentation_pair
+
+Precision = Literal["32", "bf16", "16"]
+
+
+class FitSettings(Options):
+    """Everything that decides what a run computes. The defaults are our recipe."""
+
+    source: str = Field(min_length=1)
+    target: str = Field(min_length=1)
+    unlabelled_target: bool = Field(False, description="take a target folder as plain images")
+    algorithm: str = "dann-self-training"
+    algorithm_options: dict[str, Any] = Field(default_factory=dict)
+    network: str = Field("auto", description="auto = mnist-cnn for small pictures, mlp for vectors")
+    network_options: dict[str, Any] = Field(default_factory=dict)
+    size: int | None = Field(None, ge=8, le=1024, description="side in pixels; null = the source's")
+    channels: Literal[1, 3] | None = Field(None, description="null = the larger of the two domains'")
+    preprocessing: Literal["mean", "standard", "per-image", "none"] = "per-image"
+    augmentation: str = "light"
+    steps: int | None = Field(None, ge=1)
+    epochs: float | None = Field(None, gt=0, description="passes over the source's training items")
+    batch_size: int = Field(64, ge=1, description="items of each domain, all processes together")
+    optimiser: Literal["sgd", "adam", "adamw"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: str = "cosine"
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    averaging: float = Field(0.99, ge=0, lt=1, description="decay of the weight average; 0 = none")
+    gradient_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    seed: int = Field(0, ge=0, lt=2**63)
+    split_seed: int = Field(0, ge=0, description="which items are held out; alike for all seeds")
+    device: str = "auto"
+    devices: int = Field(1, ge=1, description="processes, one per device")
+    precision: Precision = "32"
+    validator: str = "default"
+    evaluations: int = Field(20, ge=1, description="how often to evaluate and save")
+    log_every: int = Field(50, ge=1, description="steps between logged rows")
+
+    @field_validator("schedule")
+    @classmethod
+    def _known_schedule(cls, name: str) -> str:
+        if name not in LEARNING_RATE_SCHEDULES:
+            raise ValueError(f"unknown schedule.{near_miss(name, LEARNING_RATE_SCHEDULES)}")
+        return name
+
+    @field_validator("augmentation")
+    @classmethod
+    def _known_augmentation(cls, name: str) -> str:
+        try:
+            augmentation_pair(name)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return name
+
+    def step_count(self, source_items: int) -> int:
+        """Steps to train: as given, or from epochs, or 2,000."""
+        if self.steps is not None and self.epochs is not None:
+            raise ConfigurationError("give --steps or --epochs, not both")
+        if self.epochs is not None:
+            return max(1, round(self.epochs * source_items / self.batch_size))
+        return 2000 if self.steps is None else self.steps
+
+
+#: Ganin et al., JMLR 17(59), 2016, section 5.2.2: what the paper states, and nothing it does not
+PAPER: Mapping[str, Any] = {
+    "algorithm": "dann",
+    "preprocessing": "mean",
+    "augmentation": "none",
+    "batch_size": 64,
+    "optimiser": "sgd",
+    "learning_rate": 0.01,
+    "schedule": "paper",
+    "momentum": 0.9,
+    "averaging": 0.0,
+    "network_options": {"normalisation": "none"},
+}
+
+PROTOCOLS: Mapping[str, Mapping[str, Any]] = {"default": {}, "paper": PAPER}
+
+
+def make_settings(protocol: str = "default", **chosen: Any) -> FitSettings:
+    """Settings of a protocol with what was ``chosen`` on top; ``ConfigurationError`` names all problems."""
+    if protocol not in PROTOCOLS:
+        raise ConfigurationError(f"unknown protocol {protocol!r}.{near_miss(protocol, PROTOCOLS)}")
+    values = dict(PROTOCOLS[protocol])
+    for key, value in chosen.items():
+        inherited = values.get(key)
+        both = isinstance(value, dict) and isinstance(inherited, dict)
+        values[key] = {**inherited, **value} if both else value
+    return FitSettings.build("settings", values)
