@@ -1,0 +1,21 @@
+"""Data: the registered sets, and what opens sets, folders and files as a ``Domain``.
+
+Adding a data set is one file under ``sets`` and one line in the import list below.
+"""
+
+from __future__ import annotations
+
+from acclimate.data.registry import Dataset, datasets
+from acclimate.data.sets import (  # noqa: F401  each registers itself
+    digits,
+    digits_m,
+    font_digits,
+    mnist,
+    mnist_m,
+    mnist_m_official,
+    moons,
+    svhn,
+    usps,
+)
+
+__all__ = ["Dataset", "datasets"]

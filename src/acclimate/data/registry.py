@@ -1,0 +1,109 @@
+"""What a registered data set is: its facts, its files, and how it is read.
+
+Nothing here or in ``sets`` imports torch before data is really loaded, so that listing the data
+sets stays fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from acclimate.core.errors import UnknownNameError, near_miss
+from acclimate.core.registry import Registry
+from acclimate.data.download import Progress
+from acclimate.data.files import FileFinder, Finding, RemoteFile, inspect_file
+
+if TYPE_CHECKING:
+    from acclimate.data.domain import Domain
+
+
+class Arrays(NamedTuple):
+    """One split as plain arrays.
+
+    ``inputs``: uint8 (N, height, width, channels) or float32 (N, features).
+    ``labels``: int64 (N,) in [0, classes).
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+
+
+Loader = Callable[[FileFinder, str], Arrays]
+Inspector = Callable[[FileFinder], list[Finding]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A data set known by name.
+
+    ``input_shape`` is (channels, height, width) for images, (features,) for vectors.
+    ``remote_files`` is empty for data that is generated or ships inside a library.
+    """
+
+    name: str
+    description: str
+    licence: str
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    splits: tuple[str, ...]
+    read: Loader = field(repr=False)
+    remote_files: tuple[RemoteFile, ...] = ()
+    inspector: Inspector | None = field(default=None, repr=False)
+
+    def load(
+        self,
+        root: Path | None = None,
+        split: str = "train",
+        *,
+        download: bool = True,
+        progress: Progress | None = None,
+    ) -> Domain:
+        """One split as a labelled ``Domain``.
+
+        Files are looked for under ``root`` (default: the ``ACCLIMATE_DATA`` folder), then in the
+        cache, then downloaded into the cache. Raises ``UnknownNameError`` for an unknown split
+        and ``DataError`` where files are missing or damaged.
+        """
+        self.check_split(split)
+        arrays = self.read(FileFinder(root, download, progress), split)
+        import torch
+
+        from acclimate.data.domain import Domain, ResidentStore
+
+        store = ResidentStore(torch.from_numpy(np.ascontiguousarray(arrays.inputs)))
+        labels = torch.from_numpy(np.ascontiguousarray(arrays.labels, dtype=np.int64))
+        return Domain(self.name, store, labels, self.class_names)
+
+    def check_split(self, split: str) -> None:
+        """Raise ``UnknownNameError`` when there is no such split."""
+        if split not in self.splits:
+            raise UnknownNameError(
+                f"data set {self.name!r} has no split {split!r}.{near_miss(split, self.splits)}"
+            )
+
+    def inspect(self, root: Path | None = None) -> list[Finding]:
+        """Where its files are, or that they are missing; empty for generated data."""
+        finder = FileFinder(root, download=False)
+        if self.inspector is not None:
+            return self.inspector(finder)
+        return [inspect_file(finder, remote) for remote in self.remote_files]
+
+    def is_available(self, split: str = "train", root: Path | None = None) -> bool:
+        """Whether ``split`` can be loaded without a download."""
+        return not any(f.status == "missing" for f in self.inspect(root) if f.split == split)
+
+
+datasets: Registry[Dataset] = Registry("data set")
+
+
+def register(dataset: Dataset) -> Dataset:
+    """Add ``dataset`` under its own name; a duplicate is a ``ValueError``."""
+    return datasets.register(dataset.name)(dataset)
+
+
+DIGIT_NAMES = tuple("0123456789")

@@ -1,0 +1,1 @@
+"""One short file per data set; ``acclimate.data`` imports each by name."""
