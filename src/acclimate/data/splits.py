@@ -1,0 +1,181 @@
+"""How domains are cut into parts, and the only place where target labels are handed out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from acclimate.core.errors import DataError
+from acclimate.core.seeding import generator
+from acclimate.data.domain import Domain
+
+MINIMUM_TARGET_ITEMS = 10
+
+
+class SourceSplits(NamedTuple):
+    """Disjoint labelled parts of the source."""
+
+    train: Domain
+    validation: Domain
+
+
+class OracleLabels:
+    """The target's labels, apart from the target's items.
+
+    Training, selection and the verdict never see this object. Whatever is computed from it is
+    called *oracle*: in its name, its column and its file.
+    """
+
+    __slots__ = ("_adapt", "_evaluate", "_validation")
+
+    def __init__(self, adapt: Domain, validation: Tensor | None, evaluate: Tensor | None) -> None:
+        self._adapt = adapt
+        self._validation = validation
+        self._evaluate = evaluate
+
+    @property
+    def evaluate(self) -> Tensor | None:
+        """(N,) int64, in the order of the evaluate part; ``None`` where that part has none."""
+        return self._evaluate
+
+    @property
+    def validation(self) -> Tensor:
+        """(N,) int64, in the order of the validation part, for train-on-target rows only."""
+        if self._validation is None:
+            raise DataError(self._missing())
+        return self._validation
+
+    def training_domain(self) -> Domain:
+        """The adapt part with its labels, for train-on-target rows only."""
+        if self._adapt.labels is None:
+            raise DataError(self._missing())
+        return self._adapt
+
+    def _missing(self) -> str:
+        return f"{self._adapt.name} has no labels for training on the target; give labelled items"
+
+    def __repr__(self) -> str:
+        return f"OracleLabels(of {self._adapt.name!r}, not shown)"
+
+
+class TargetSplits(NamedTuple):
+    """Disjoint parts of the target, all without labels; ``oracle`` holds them where there are any.
+
+    ``adapt`` is trained on; ``validation`` serves the label-free choice of a checkpoint;
+    ``evaluate`` serves the estimate, the verdict and, with ``oracle``, the measured accuracy.
+    """
+
+    adapt: Domain
+    validation: Domain
+    evaluate: Domain
+    oracle: OracleLabels | None
+
+
+def split_source(
+    domain: Domain, *, fraction: float = 0.1, maximum: int = 2000, seed: int
+) -> SourceSplits:
+    """Set aside ``fraction`` of the items, at most about ``maximum``, class by class.
+
+    Every class is in both parts; one with a single item is in ``train`` only. The same ``seed``
+    gives the same parts. Raises ``DataError`` when the domain has no labels or nothing is left.
+    """
+    if domain.labels is None:
+        raise DataError(f"{domain.name} has no labels; a source needs one for each item")
+    _check_fraction("fraction", fraction)
+    share = min(fraction, maximum / max(len(domain), 1))
+    order = torch.randperm(len(domain), generator=generator(seed, "split", "source"))
+    labels = domain.labels[order]
+    validation: list[Tensor] = []
+    for label in range(len(domain.class_names)):
+        members = order[labels == label]
+        validation.append(members[: _validation_count(len(members), share)])
+    chosen = torch.cat(validation) if validation else order[:0]
+    if len(chosen) == 0:
+        raise DataError(
+            f"{domain.name}: {len(domain)} items are too few to set some aside for validation; "
+            "give at least two of a class"
+        )
+    # ascending, so that neither part's order tells anything about the other
+    return SourceSplits(
+        domain.subset(_complement(len(domain), chosen)), domain.subset(chosen.sort().values)
+    )
+
+
+def _validation_count(members: int, share: float) -> int:
+    return max(min(max(round(members * share), 1), members - 1), 0)
+
+
+def split_target(
+    domain: Domain,
+    *,
+    test: Domain | None = None,
+    seed: int,
+    validation_fraction: float = 0.1,
+    evaluate_fraction: float = 0.2,
+    maximum_validation: int = 2000,
+) -> TargetSplits:
+    """Cut the target at random, without a look at its labels.
+
+    ``test``, the data set's own test split, becomes ``evaluate`` where it is given; otherwise
+    ``evaluate_fraction`` of the items does. Raises ``DataError`` for fewer than 10 items.
+    """
+    _check_fraction("validation_fraction", validation_fraction)
+    _check_fraction("evaluate_fraction", evaluate_fraction)
+    _check_target(domain, test)
+    count = len(domain)
+    order = torch.randperm(count, generator=generator(seed, "split", "target"))
+    evaluate_count = 0 if test is not None else max(round(count * evaluate_fraction), 1)
+    validation_count = max(min(round(count * validation_fraction), maximum_validation), 1)
+    if evaluate_count + validation_count >= count:
+        raise DataError(
+            f"{domain.name}: setting aside {evaluate_count} + {validation_count} of {count} items "
+            "leaves none to adapt to; lower the fractions"
+        )
+    evaluate, validation, adapt = (
+        part.sort().values
+        for part in order.tensor_split([evaluate_count, evaluate_count + validation_count])
+    )
+    return _without_labels(
+        domain.subset(adapt),
+        domain.subset(validation),
+        domain.subset(evaluate) if test is None else test,
+        domain.skipped,
+    )
+
+
+def _without_labels(
+    adapt: Domain, validation: Domain, evaluate: Domain, skipped: tuple[str, ...]
+) -> TargetSplits:
+    oracle = None
+    if adapt.labels is not None or evaluate.labels is not None:
+        oracle = OracleLabels(adapt, validation.labels, evaluate.labels)
+    return TargetSplits(
+        replace(adapt.unlabelled(), skipped=skipped),
+        validation.unlabelled(),
+        evaluate.unlabelled(),
+        oracle,
+    )
+
+
+def _check_target(domain: Domain, test: Domain | None) -> None:
+    if len(domain) < MINIMUM_TARGET_ITEMS:
+        raise DataError(
+            f"{domain.name} has {len(domain)} items; a target needs at least "
+            f"{MINIMUM_TARGET_ITEMS}, and hundreds to be of use"
+        )
+    if test is not None and len(test) == 0:
+        raise DataError(f"{test.name}: the test split is empty; leave it out")
+
+
+def _check_fraction(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise DataError(f"{name} is {value}; it must lie between 0 and 1, both excluded")
+
+
+def _complement(count: int, chosen: Tensor) -> Tensor:
+    keep = torch.ones(count, dtype=torch.bool)
+    keep[chosen] = False
+    return keep.nonzero().squeeze(1)
