@@ -1,0 +1,182 @@
+"""Features drawn in the plane: ONE t-SNE per model, fitted on source and target together.
+
+Fitting each domain by itself and laying one over the other shows an overlap that means nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
+
+from acclimate.report import chart
+from acclimate.report.chart import Chart, LegendEntry
+from acclimate.report.run import Array, Samples
+
+FEWEST_POINTS = 10
+_PERPLEXITY = 30.0
+_COMPONENTS = 30
+_NEIGHBOURS = 10
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """``source`` and ``target``: (n, 2), NaN where an item's features are not finite.
+
+    ``mixing``: mean share of each item's nearest neighbours (in feature space, not in the
+    picture) that come from the other domain, relative to what chance would give; 1 is fully mixed.
+    """
+
+    source: Array
+    target: Array
+    mixing: float
+
+
+def embed_jointly(source: Array, target: Array) -> Embedding | str:
+    """The plane of both, or in words why there is none. ``source``, ``target``: (n, D)."""
+    union = np.concatenate([source, target])
+    finite = np.isfinite(union).all(axis=1)
+    if finite.sum() < FEWEST_POINTS:
+        return f"fewer than {FEWEST_POINTS} items have finite features"
+    known = union[finite]
+    spread = known.std()
+    if not spread > 0 or len(np.unique(known, axis=0)) < FEWEST_POINTS:
+        return "the features are (nearly) the same for all items, which is a collapse by itself"
+    # scale first: float16 features may be large enough for squared distances to overflow
+    reduced = _reduce((known - known.mean(axis=0)) / spread)
+    plane = np.full((len(union), 2), np.nan)
+    plane[finite] = _normalise(_fit_tsne(reduced))
+    is_target = (np.arange(len(union)) >= len(source))[finite]
+    return Embedding(plane[: len(source)], plane[len(source) :], _mixing(reduced, is_target))
+
+
+def _reduce(features: Array) -> Array:
+    components = min(_COMPONENTS, *features.shape)
+    return np.asarray(PCA(components, random_state=0).fit_transform(features), dtype=np.float32)
+
+
+def _fit_tsne(features: Array) -> Array:
+    perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
+    # one job: the page must come out the same on every machine
+    start = "pca" if features.shape[1] >= 2 else "random"
+    tsne = TSNE(2, perplexity=perplexity, init=start, random_state=0, n_jobs=1)
+    return np.asarray(tsne.fit_transform(features), dtype=np.float64)
+
+
+def _normalise(plane: Array) -> Array:
+    centred = plane - (plane.max(axis=0) + plane.min(axis=0)) / 2
+    return np.asarray(centred / max(float(np.abs(centred).max()), 1e-12))
+
+
+def _mixing(features: Array, is_target: Array) -> float:
+    count = min(_NEIGHBOURS, len(features) - 1)
+    nearest = NearestNeighbors(n_neighbors=count).fit(features)
+    neighbours = nearest.kneighbors(return_distance=False)
+    other = (is_target[neighbours] != is_target[:, None]).mean(axis=1)
+    shares = [
+        other[is_target == side].mean()
+        / max((is_target != side).sum() / (len(features) - 1), 1e-12)
+        for side in (False, True)
+        if (is_target == side).any()
+    ]
+    return float(np.mean(shares)) if len(shares) == 2 else 0.0
+
+
+def embedding_chart(
+    title: str, samples: Samples, embedding: Embedding, class_names: list[str]
+) -> Chart:
+    """Both colourings in one figure; the page shows one of them at a time."""
+    planes = {"source": embedding.source, "target": embedding.target}
+    predicted = {
+        "source": samples.source.probabilities.argmax(axis=1),
+        "target": samples.target.probabilities.argmax(axis=1),
+    }
+    labels = samples.source.labels
+    groups = {
+        "source": predicted["source"] if labels is None else labels,
+        "target": predicted["target"],
+    }
+    traces = [_trace(d, plane, np.arange(len(plane)), _domain_colour(d), "domain")
+              for d, plane in planes.items()]  # fmt: skip
+    for index in range(len(class_names)):
+        colour = chart.class_colour(index, len(class_names))
+        traces += [
+            _trace(domain, plane, np.flatnonzero(groups[domain] == index), colour, "class")
+            for domain, plane in planes.items()
+        ]
+    no_axis = {"visible": False, "range": [-1.08, 1.08], "fixedrange": False}
+    layout = chart.frame(
+        xaxis=no_axis,
+        yaxis={**no_axis, "scaleanchor": "x"},
+        margin={"l": 4, "r": 4, "t": 4, "b": 4},
+        hovermode="closest",
+        dragmode="zoom",
+    )
+    words = (
+        f"{embedding.mixing:.0%} mixed: how often an item's {_NEIGHBOURS} nearest neighbours in "
+        "feature space come from the other domain, against chance."
+    )
+    return Chart(
+        title,
+        f"t-SNE of {len(samples.source)} source and {len(samples.target)} target items. {words}",
+        {"data": traces, "layout": layout, "panel": _panel(samples, predicted)},
+        caption=words,
+        height=420,
+    )
+
+
+def legends(class_names: list[str]) -> dict[str, list[LegendEntry]]:
+    """For each colouring its legend; they hide the same traces in every panel."""
+    domain = [
+        LegendEntry("source", chart.SOURCE, "circle", (0,)),
+        LegendEntry("target", chart.TARGET, "diamond", (1,)),
+    ]
+    count = len(class_names)
+    by_class = [
+        LegendEntry(name, chart.class_colour(i, count), "square", (2 + 2 * i, 3 + 2 * i))
+        for i, name in enumerate(class_names)
+    ]
+    return {"domain": domain, "class": by_class}
+
+
+def _domain_colour(domain: str) -> str:
+    return chart.SOURCE if domain == "source" else chart.TARGET
+
+
+def _trace(domain: str, plane: Array, chosen: Array, colour: str, colouring: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": chart.numbers(plane[chosen, 0], 4),
+        "y": chart.numbers(plane[chosen, 1], 4),
+        "customdata": chosen.tolist(),
+        "meta": {"domain": domain, "colouring": colouring},
+        "visible": colouring == "domain",
+        "hoverinfo": "none",
+        "marker": {
+            "color": colour,
+            "symbol": "circle" if domain == "source" else "diamond",
+            "size": 6 if domain == "source" else 7,
+            "opacity": 0.75,
+            "line": {"width": 0.5, "color": "#FFFFFF"},
+        },
+    }
+
+
+def _panel(samples: Samples, predicted: dict[str, Array]) -> dict[str, Any]:
+    """What this model says of each item, for the card that appears on hover."""
+    confidence = {
+        "source": samples.source.probabilities.max(axis=1),
+        "target": samples.target.probabilities.max(axis=1),
+    }
+    return {
+        domain: {
+            "predicted": predicted[domain].tolist(),
+            "confidence": chart.numbers(confidence[domain], 3),
+        }
+        for domain in ("source", "target")
+    }

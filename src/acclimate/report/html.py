@@ -1,0 +1,136 @@
+"""Run folders in, one HTML file out that opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from acclimate.core.errors import ConfigurationError
+from acclimate.core.files import write_text_atomically
+from acclimate.core.records import RunRecord
+from acclimate.report.chart import embed
+from acclimate.report.run import Run, load_run
+from acclimate.report.section import build_section
+from acclimate.report.table import (
+    comparison_rows,
+    is_source_only,
+    oracle_target_accuracy,
+    task_label,
+    text_table,
+)
+
+TEMPLATES = Path(__file__).parent / "templates"
+# a t-SNE of 600 + 600 items takes 3 s on one core; with several runs each gets fewer
+_POINTS_ALONE, _POINTS_AMONG_SEVERAL = 600, 300
+
+
+def write_report(run_folders: Sequence[Path], output: Path, title: str | None = None) -> Path:
+    """Write the report of one or several runs to ``output`` and return its path.
+
+    Source-only runs that the given ones were compared with become rows of the table. Raises
+    ``RecordError`` for a folder that is not a run folder, ``RunError`` when ``output`` cannot be
+    written, and ``ConfigurationError`` for no folder at all.
+    """
+    if not run_folders:
+        raise ConfigurationError("no run folder to report on: give at least one")
+    if output.is_dir():
+        raise ConfigurationError(f"{output} is a folder; give the path of an HTML file")
+    runs = [load_run(Path(folder)) for folder in _once(run_folders)]
+    write_text_atomically(output, render_report(runs, title))
+    return output
+
+
+def render_report(runs: Sequence[Run], title: str | None = None) -> str:
+    """The page as text."""
+    records = [run.record for run in _with_baselines(runs)]
+    points = _POINTS_ALONE if len(runs) == 1 else _POINTS_AMONG_SEVERAL
+    sections = [
+        build_section(run, f"run{index}", points, _source_only_accuracy(run.record, records))
+        for index, run in enumerate(runs)
+    ]
+    headings, cells = text_table(comparison_rows(records))
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title or _title(runs),
+            created=max((run.record.finished or run.record.created for run in runs), default=""),
+            version=runs[0].record.environment.acclimate,
+            summary=_summary(runs),
+            headings=headings,
+            rows=cells,
+            has_oracle=any(oracle_target_accuracy(record) is not None for record in records),
+            sections=sections,
+            plotly=Markup(_packed_plotly()),  # base64 has nothing to escape
+        )
+    )
+
+
+def _once(folders: Sequence[Path]) -> list[Path]:
+    return list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
+
+
+def _with_baselines(runs: Sequence[Run]) -> list[Run]:
+    """The runs and the source-only runs behind them, each once, the latter first."""
+    found: dict[Path, Run] = {}
+    given = {run.folder.resolve() for run in runs}
+    for run in runs:
+        if run.baseline is not None and (place := run.baseline.folder.resolve()) not in given:
+            found.setdefault(place, run.baseline)
+    return [*found.values(), *runs]
+
+
+def _source_only_accuracy(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
+    for other in records:
+        if (
+            other is not record
+            and is_source_only(other)
+            and task_label(other) == task_label(record)
+        ):
+            return oracle_target_accuracy(other)
+    return None
+
+
+def _title(runs: Sequence[Run]) -> str:
+    tasks = list(dict.fromkeys(task_label(run.record) for run in runs))
+    return tasks[0] if len(tasks) == 1 else f"{len(runs)} runs on {len(tasks)} tasks"
+
+
+def _summary(runs: Sequence[Run]) -> str:
+    """One sentence over several runs; nothing for a single one."""
+    if len(runs) == 1:
+        return ""
+    outcomes = Counter(run.record.verdict.outcome for run in runs if run.record.verdict)
+    if not outcomes:
+        return f"{len(runs)} runs, none with a verdict."
+    parts = [f"{count} {outcome}" for outcome, count in outcomes.items()]
+    rest = len(runs) - sum(outcomes.values())
+    if rest:
+        parts.append(f"{rest} without a verdict")
+    return f"{len(runs)} runs against source-only: {', '.join(parts)}."
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["embed"] = lambda data: Markup(embed(data))
+    environment.globals["raw"] = lambda name: Markup((TEMPLATES / name).read_text("utf-8"))
+    return environment
+
+
+def _packed_plotly() -> str:
+    """plotly.js for the page, compressed: 2 MB instead of 4.8; the page unpacks it."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()

@@ -1,0 +1,239 @@
+"""Everything the page says about one run, ready for the template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from acclimate.core.records import Warned
+from acclimate.report import classes, curves, embedding, gallery
+from acclimate.report.chart import Chart, LegendEntry
+from acclimate.report.run import Array, Run, Samples
+from acclimate.report.sprites import Sheet, make_sheet
+from acclimate.report.table import algorithm_label, oracle_target_accuracy, seed_of, task_label
+from acclimate.report.words import VerdictWords, verdict_words
+
+
+@dataclass(frozen=True)
+class Group:
+    """A heading with charts, or with one line that says why there are none."""
+
+    title: str
+    charts: list[Chart]
+    missing: str
+    intro: str = ""
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """A sheet and which cell each sample item has."""
+
+    sheet: Sheet
+    cells: dict[int, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class FeaturePlanes:
+    """The t-SNE panels with what they share."""
+
+    panels: list[Chart]
+    legends: dict[str, list[LegendEntry]]
+    items: dict[str, Any]
+    missing: str
+
+
+@dataclass(frozen=True)
+class Section:
+    key: str
+    title: str
+    verdict: VerdictWords
+    warnings: list[Warned]
+    notes: list[str]
+    groups: list[Group]
+    planes: FeaturePlanes
+    strips: list[gallery.Strip]
+    thumbnails: dict[str, Thumbnails]
+    tables: list[tuple[str, list[tuple[str, str]]]]
+    seed: int | None = None
+    skipped: list[tuple[str, list[str]]] = field(default_factory=list)
+
+
+def build_section(run: Run, key: str, points: int, oracle_baseline: float | None) -> Section:
+    """``points``: most items per domain in the t-SNE. ``key`` prefixes the ids in the page."""
+    if run.baseline is not None:
+        oracle_baseline = oracle_target_accuracy(run.baseline.record)
+    samples, notes = run.samples, list(run.notes)
+    names = _class_names(run)
+    strips = gallery.strips(samples.target, names) if samples else []
+    chosen = _chosen_items(samples, points)
+    thumbnails = _thumbnails(samples, chosen, strips)
+    record = run.record
+    return Section(
+        key=key,
+        title=f"{algorithm_label(record)}: {task_label(record)}",
+        verdict=verdict_words(record, oracle_baseline),
+        warnings=record.warnings,
+        notes=notes,
+        groups=list(_groups(run)),
+        planes=_planes(run, chosen, thumbnails, names),
+        strips=strips,
+        thumbnails=thumbnails,
+        tables=_tables(run),
+        seed=seed_of(record),
+        skipped=[(d.name, d.skipped) for d in (record.source, record.target) if d.skipped],
+    )
+
+
+def _class_names(run: Run) -> list[str]:
+    names = run.record.source.class_names
+    classes_seen = run.samples.target.logits.shape[1] if run.samples else 0
+    return [*names, *(str(index) for index in range(len(names), classes_seen))]
+
+
+def _groups(run: Run) -> Iterator[Group]:
+    record = run.record
+    charts = curves.learning_curves(record, run.metrics)
+    yield Group("Learning curves", charts, "Nothing has been logged.")
+    yield Group(
+        "Confusion matrix",
+        classes.confusion_charts(record),
+        "Left out: the record holds no metrics against labels.",
+    )
+    per_class = [classes.reliability_chart(record), classes.shares_chart(record, run.samples)]
+    yield Group(
+        "Confidence and class shares",
+        [one for one in per_class if one is not None],
+        "Left out: the record holds neither calibration nor predicted class shares.",
+    )
+
+
+def _chosen_items(samples: Samples | None, points: int) -> dict[str, Array]:
+    if samples is None:
+        return {}
+    sizes = {"source": len(samples.source), "target": len(samples.target)}
+    return {
+        domain: np.unique(np.linspace(0, size - 1, min(size, points)).round().astype(int))
+        if size
+        else np.zeros(0, dtype=int)
+        for domain, size in sizes.items()
+    }
+
+
+def _thumbnails(
+    samples: Samples | None, chosen: dict[str, Array], strips: list[gallery.Strip]
+) -> dict[str, Thumbnails]:
+    if samples is None:
+        return {}
+    result = {}
+    for domain, items in (("source", samples.source), ("target", samples.target)):
+        shown = set(chosen[domain].tolist())
+        if domain == "target":
+            shown |= {tile.index for strip in strips for tile in strip.tiles}
+        order = sorted(shown)
+        sheet = None if items.inputs is None else make_sheet(items.inputs[order])
+        if sheet is not None:
+            cells = {index: sheet.cell(place) for place, index in enumerate(order)}
+            result[domain] = Thumbnails(sheet, cells)
+    return result
+
+
+def _planes(
+    run: Run, chosen: dict[str, Array], thumbnails: dict[str, Thumbnails], names: list[str]
+) -> FeaturePlanes:
+    if run.samples is None:
+        return FeaturePlanes([], {}, {}, "Left out: the run folder holds no sample items.")
+    panels, missing = [], []
+    for title, samples in _models(run):
+        part = Samples(samples.source.take(chosen["source"]), samples.target.take(chosen["target"]))
+        plane = embedding.embed_jointly(part.source.features, part.target.features)
+        if isinstance(plane, str):
+            missing.append(f"{title}: left out, {plane}.")
+        else:
+            panels.append(embedding.embedding_chart(title, part, plane, names))
+    items = _hover_items(run.samples, chosen, thumbnails, names)
+    return FeaturePlanes(panels, embedding.legends(names), items, " ".join(missing))
+
+
+def _models(run: Run) -> Iterator[tuple[str, Samples]]:
+    assert run.samples is not None
+    before = run.baseline.samples if run.baseline else None
+    if before is not None and _sizes(before) == _sizes(run.samples):
+        yield "Before: source-only", before
+        yield f"After: {algorithm_label(run.record)}", run.samples
+    else:
+        yield algorithm_label(run.record), run.samples
+
+
+def _sizes(samples: Samples) -> tuple[int, int]:
+    return len(samples.source), len(samples.target)
+
+
+def _hover_items(
+    samples: Samples,
+    chosen: dict[str, Array],
+    thumbnails: dict[str, Thumbnails],
+    names: list[str],
+) -> dict[str, Any]:
+    items: dict[str, Any] = {"classes": names}
+    for domain, of_domain in (("source", samples.source), ("target", samples.target)):
+        picked = of_domain.take(chosen[domain])
+        thumbs = thumbnails.get(domain)
+        cells = None if thumbs is None else [thumbs.cells[int(i)] for i in chosen[domain]]
+        labels = None if picked.labels is None else picked.labels.tolist()
+        items[domain] = {"names": picked.names, "labels": labels, "cells": cells}
+    return items
+
+
+def _tables(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
+    record = run.record
+    about = {
+        "status": record.status,
+        "created": record.created,
+        "finished": record.finished,
+        "command": record.command,
+        "folder": run.folder.name,
+        "steps": record.steps_done,
+        "images per second": _rounded(record.images_per_second),
+        "peak memory, MiB": _rounded(record.peak_memory_mib),
+        "parameters": None if record.parameters is None else f"{record.parameters:,}",
+    }
+    domains = {
+        f"{role}.{key}": value
+        for role, domain in (("source", record.source), ("target", record.target))
+        for key, value in domain.model_dump(exclude={"skipped"}).items()
+    }
+    return [
+        ("Run", _flat(about)),
+        ("Settings", _flat(record.settings)),
+        ("Data", _flat(domains)),
+        ("Environment", _flat(record.environment.model_dump())),
+    ]
+
+
+def _rounded(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.0f}"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as ``outer.inner`` with their value as text; ``None`` is said, not hidden."""
+    lines: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            lines += _flat(value, f"{prefix}{key}.")
+        else:
+            lines.append((f"{prefix}{key}", _as_text(value)))
+    return lines
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(one, str | int) for one in value):
+        return ", ".join(map(str, value)) or "–"
+    return json.dumps(value, ensure_ascii=False, default=str)

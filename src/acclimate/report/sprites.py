@@ -1,0 +1,83 @@
+"""Thumbnails: one sheet per domain, one data URI, instead of a thousand small ones."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from acclimate.report.run import Array
+
+LONGEST_SIDE = 56
+_BLOCK = 8  # JPEG works in 8×8 blocks: a cell that fills whole blocks does not bleed into the next
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Where each thumbnail is. Sizes in pixels; ``pitch`` is the distance between cells."""
+
+    uri: str
+    columns: int
+    rows: int
+    width: int
+    height: int
+    pitch: tuple[int, int]
+
+    def cell(self, index: int) -> tuple[int, int]:
+        return index % self.columns, index // self.columns
+
+
+def make_sheet(inputs: Array) -> Sheet | None:
+    """A sheet of ``inputs``, (n, h, w, c) uint8; ``None`` where they are not pictures."""
+    count, height, width, channels = inputs.shape
+    if count == 0 or channels not in (1, 3, 4) or min(height, width) == 0:
+        return None
+    pictures = _shrunk(inputs[..., : 3 if channels == 4 else channels])
+    height, width = pictures.shape[1:3]
+    pitch = (_whole_blocks(width), _whole_blocks(height))
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    pixels = np.zeros((rows * pitch[1], columns * pitch[0], pictures.shape[3]), dtype=np.uint8)
+    pad = ((0, pitch[1] - height), (0, pitch[0] - width), (0, 0))
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * pitch[1], index % columns * pitch[0]
+        pixels[top : top + pitch[1], left : left + pitch[0]] = np.pad(picture, pad, mode="edge")
+    return Sheet(_data_uri(pixels), columns, rows, width, height, pitch)
+
+
+def _shrunk(inputs: Array) -> Array:
+    height, width = inputs.shape[1:3]
+    scale = LONGEST_SIDE / max(height, width)
+    if scale >= 1:
+        return inputs
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.stack([_as_array(_image(picture).resize(size)) for picture in inputs])
+
+
+def _image(pixels: Array) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _as_array(image: Image.Image) -> Array:
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _whole_blocks(length: int) -> int:
+    return -(-length // _BLOCK) * _BLOCK
+
+
+def _data_uri(pixels: Array) -> str:
+    """PNG, or JPEG where that is smaller (photos)."""
+    image = _image(pixels)
+    files: dict[str, bytes] = {}
+    for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": 85, "subsampling": 0})):
+        buffer = io.BytesIO()
+        image.save(buffer, kind, **options)
+        files[kind] = buffer.getvalue()
+    kind = min(files, key=lambda name: len(files[name]))
+    return f"data:image/{kind};base64,{base64.b64encode(files[kind]).decode()}"
