@@ -147,7 +147,7 @@ def check_class_names(where: str, found: Iterable[str], known: tuple[str, ...]) 
     if unknown:
         raise DataError(
             f"{where} has the classes {_join(found)}, the source {_join(known)}: "
-            f"{_join(unknown, 4)} {"is" if len(unknown) == 1 else 'are'} not among the source's; "
+            f"{_join(unknown, 4)} {'is' if len(unknown) == 1 else 'are'} not among the source's; "
             "rename them, or give --unlabelled-target to take all its items without labels"
         )
 

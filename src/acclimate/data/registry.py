@@ -34,7 +34,7 @@ class Arrays(NamedTuple):
 
 
 Loader = Callable[[FileFinder, str], Arrays]
-Inspector = Callable[[FileFinder], list[Finding]]
+Inspector = Callable[[FileFinder, bool], list[Finding]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,16 +86,20 @@ class Dataset:
                 f"data set {self.name!r} has no split {split!r}.{near_miss(split, self.splits)}"
             )
 
-    def inspect(self, root: Path | None = None) -> list[Finding]:
-        """Where its files are, or that they are missing; empty for generated data."""
+    def inspect(self, root: Path | None = None, *, verify: bool = True) -> list[Finding]:
+        """Where its files are, or that they are missing; empty for generated data.
+
+        ``verify`` compares checksums, which reads every byte.
+        """
         finder = FileFinder(root, download=False)
         if self.inspector is not None:
-            return self.inspector(finder)
-        return [inspect_file(finder, remote) for remote in self.remote_files]
+            return self.inspector(finder, verify)
+        return [inspect_file(finder, remote, verify) for remote in self.remote_files]
 
     def is_available(self, split: str = "train", root: Path | None = None) -> bool:
         """Whether ``split`` can be loaded without a download."""
-        return not any(f.status == "missing" for f in self.inspect(root) if f.split == split)
+        findings = self.inspect(root, verify=False)
+        return not any(f.status == "missing" for f in findings if f.split in (split, "all"))
 
 
 datasets: Registry[Dataset] = Registry("data set")

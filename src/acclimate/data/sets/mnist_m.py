@@ -75,7 +75,7 @@ def _missing_photos(finder: FileFinder, split: str) -> str:
     )
 
 
-def inspect(finder: FileFinder) -> list[Finding]:
+def inspect(finder: FileFinder, verify: bool) -> list[Finding]:
     """MNIST's files and, for each split, the photos or what was built from them."""
     findings = []
     for split in ("train", "test"):
@@ -89,7 +89,8 @@ def inspect(finder: FileFinder) -> list[Finding]:
         if not kept.exists() or find_photos(finder, split):
             findings.append(_inspect_photos(finder, split))
         if not kept.exists():
-            findings += [inspect_file(finder, t[split]) for t in (mnist.IMAGES, mnist.LABELS)]
+            remotes = (mnist.IMAGES[split], mnist.LABELS[split])
+            findings += [inspect_file(finder, remote, verify) for remote in remotes]
     return findings
 
 

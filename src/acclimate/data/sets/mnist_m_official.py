@@ -20,7 +20,7 @@ ARCHIVE = RemoteFile(
     filename="mnist_m.tar.gz",
     urls=("https://cornell.box.com/shared/static/jado7quprg6hzzdubvwzh9umr75damwi",),
     checksum="md5:859df31c91afe82e80e5012ba928f279",
-    split="train",
+    split="all",
     folders=("mnist_m", "mnist-m", "."),
     # its unpacked folder, recognised by the labels of the train split
     other_names=("mnist_m_train_labels.txt",),
