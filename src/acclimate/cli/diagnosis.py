@@ -29,6 +29,7 @@ def versions() -> dict[str, str | None]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = None
+    found["cuda (torch)"] = _torch_cuda()
     return found
 
 
@@ -154,6 +155,12 @@ def _availability(dataset: Any) -> dict[str, str]:
         }
     except DataError as error:
         return dict.fromkeys(dataset.splits, f"unusable: {error}")
+
+
+def _torch_cuda() -> str | None:
+    import torch
+
+    return torch.version.cuda
 
 
 def _processor() -> str:

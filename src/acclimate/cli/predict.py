@@ -1,0 +1,67 @@
+"""``acclimate predict``: classes for pictures that nobody has labelled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from acclimate.cli import console
+from acclimate.cli.options import BatchSizeOption, JsonOption
+
+EXAMPLE = "Example: acclimate predict acclimate-runs/dann photos/phone --annotate labelled"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("predict", epilog=EXAMPLE)(predict)
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    output: Annotated[Path, typer.Option(help="The table to write.")] = Path("predictions.csv"),
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Also write copies of the pictures with the class drawn on, to here."),
+    ] = None,
+    batch_size: BatchSizeOption = 256,
+    json: JsonOption = False,
+) -> None:
+    """Predict pictures into a CSV file: class, probability, and the two classes that come next.
+
+    Unreadable pictures are listed and skipped; only when all are does the command fail.
+    """
+    from acclimate.serve.predict import predict_pictures
+    from acclimate.training.inference import load_model
+
+    model = load_model(run)
+    with console.progress() as bar:
+        task = bar.add_task("pictures", total=None)
+        done = predict_pictures(
+            model,
+            paths,
+            output,
+            annotate=annotate,
+            batch_size=batch_size,
+            progress=lambda count, total: bar.update(task, completed=count, total=total),
+        )
+    for line in done.skipped:
+        console.warn(f"skipped {line}")
+    counts = Counter(prediction.name for prediction in done.predictions)
+    if json:
+        console.print_json(
+            {
+                "output": str(output),
+                "annotated": None if annotate is None else str(annotate),
+                "n": len(done.predictions),
+                "class_counts": {name: counts[name] for name in model.class_names},
+                "skipped": done.skipped,
+            }
+        )
+        return
+    console.print_table(["class", "pictures"], [(k, counts[k]) for k in model.class_names])
+    console.print_line(f"{len(done.predictions)} predictions in {output}")
+    if annotate is not None:
+        console.print_line(f"annotated copies in {annotate}")

@@ -1,0 +1,60 @@
+"""A model against labelled data."""
+
+from __future__ import annotations
+
+from acclimate.core.errors import DataError
+from acclimate.core.records import LabelledMetrics
+from acclimate.data.domain import Domain
+from acclimate.data.download import Progress
+from acclimate.data.sources import open_domain
+from acclimate.training.inference import LoadedModel
+from acclimate.validators.metrics import labelled_metrics
+
+
+def open_for(
+    model: LoadedModel, spec: str, split: str = "test", progress: Progress | None = None
+) -> Domain:
+    """Labelled data in the model's own size, channels and order of classes.
+
+    ``spec`` and ``split`` as in ``open_domain``, whose errors this raises.
+    """
+    shape = model.spec.input_shape
+    channels, size = (shape[0], shape[1]) if len(shape) == 3 else (None, None)
+    return open_domain(
+        spec,
+        labels="required",
+        class_names=model.class_names,
+        size=size,
+        channels=channels,
+        split=split,
+        progress=progress,
+    )
+
+
+def evaluate_model(model: LoadedModel, domain: Domain, batch_size: int = 512) -> LabelledMetrics:
+    """Metrics of ``model`` on a labelled ``domain`` of the model's input shape.
+
+    Raises ``DataError`` where labels are missing, the classes are not the model's, in its order,
+    or the items have another shape.
+    """
+    if domain.labels is None:
+        raise DataError(
+            f"{domain.name} has no labels to measure against; use 'acclimate predict', or give "
+            "a folder with one folder for each class"
+        )
+    if domain.class_names != model.class_names:
+        raise DataError(
+            f"{domain.name} has the classes {', '.join(domain.class_names)}, but the model knows "
+            f"{', '.join(model.class_names)}"
+        )
+    if domain.input_shape != model.spec.input_shape:
+        raise DataError(
+            f"{domain.name} has items of shape {_times(domain.input_shape)}, "
+            f"but the model takes {_times(model.spec.input_shape)}"
+        )
+    logits, _ = model.outputs(domain, batch_size)
+    return labelled_metrics(logits, domain.labels, model.class_names)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(str(length) for length in shape)
