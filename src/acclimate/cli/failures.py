@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import os
 import sys
 import tempfile
@@ -28,8 +30,15 @@ _USERS_TO_MEND |= {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errn
 _MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
 
 
-class InterruptionError(Exception):
-    """Ctrl-C, in a form that typer does not turn into an exit code of its own."""
+class CarriedError(Exception):
+    """What typer would turn into an exit code or a message of its own, carried past it."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+CARRIED = (KeyboardInterrupt, BrokenPipeError, EOFError)
 
 
 def explained(action: Callable[[], int], *, debug: bool) -> int:
@@ -44,17 +53,19 @@ def explained(action: Callable[[], int], *, debug: bool) -> int:
         return code
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-    except BrokenPipeError:
-        return _reader_gone()
-    except (KeyboardInterrupt, InterruptionError, typer.Abort):
-        return _fail(_interruption(), 130, prefix="")
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
+    except CarriedError as carried:
+        return _explain(carried.error, debug=debug)
+    except BaseException as error:
         return _explain(error, debug=debug)
 
 
-def _explain(error: Exception, *, debug: bool) -> int:
+def _explain(error: BaseException, *, debug: bool) -> int:
+    if isinstance(error, BrokenPipeError):
+        return _reader_gone()
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return _fail(_interruption(), 130, prefix="")
+    if debug:
+        traceback.print_exception(error)
     if isinstance(error, AcclimateError):
         return _fail(str(error), 2)
     if isinstance(error, UsageError):
@@ -78,7 +89,9 @@ def _fail(message: str, code: int, prefix: str = "error: ") -> int:
 def _reader_gone() -> int:
     # the interpreter flushes standard output once more at exit, which would complain again
     devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
+    with contextlib.suppress(io.UnsupportedOperation):  # where tests stand in for the terminal
+        os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
     return 141
 
 
@@ -95,12 +108,14 @@ def _usage(error: Any) -> str:
         names = [name for parameter in context.command.params for name in parameter.opts]
         options = [name for name in names if name.startswith("-")]
         message = f"no such option {option}.{near_miss(option, options)}"
+    if _is_pydantic(error.__context__):  # typer checks types with it and drops what was given
+        message = f"{message} (got {error.__context__.errors()[0]['input']!r})"
     message = message[:1].lower() + message[1:]
     command = context.command_path if context is not None else "acclimate"
     return f"{message.rstrip()} (see {command} --help)"
 
 
-def _is_pydantic(error: Exception) -> bool:
+def _is_pydantic(error: BaseException | None) -> bool:
     pydantic = sys.modules.get("pydantic")  # not loaded: then it cannot have raised
     return pydantic is not None and isinstance(error, pydantic.ValidationError)
 
@@ -114,7 +129,7 @@ def _invalid(error: Any) -> str:
     return "; ".join(problems)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
@@ -128,12 +143,12 @@ def _memory_advice() -> str:
     )
 
 
-def _unexpected(error: Exception, *, debug: bool) -> str:
+def _unexpected(error: BaseException, *, debug: bool) -> str:
     what = f"unexpected {type(error).__name__}: {error}"
     return what if debug else f"{what} ({_save_traceback(error)})"
 
 
-def _save_traceback(error: Exception) -> str:
+def _save_traceback(error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
     try:
         handle, name = tempfile.mkstemp(prefix="acclimate-error-", suffix=".txt")

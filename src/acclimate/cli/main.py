@@ -34,7 +34,7 @@ from typer.core import TyperGroup
 from acclimate import __version__
 from acclimate.cli import console
 from acclimate.cli.environment import prepare_environment
-from acclimate.cli.failures import InterruptionError, explained
+from acclimate.cli.failures import CARRIED, CarriedError, explained
 
 # in the order in which --help lists them
 COMMANDS = (
@@ -84,13 +84,13 @@ def build_app() -> typer.Typer:
 
 
 class _Commands(TyperGroup):
-    """The group of all commands; hands on an interruption instead of exiting by itself."""
+    """The group of all commands; leaves every error to ``cli.failures``."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise InterruptionError from error
+        except CARRIED as error:
+            raise CarriedError(error) from error
 
 
 def _root(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -34,7 +33,7 @@ class AnnotationFolder:
 
     folder: Path
 
-    def check(self, originals: Iterable[Path]) -> None:
+    def check(self) -> None:
         """Raise ``RunError`` when writing here could touch a file that is not ours."""
         home = self.folder.resolve()
         if home.exists() and not home.is_dir():
@@ -43,11 +42,6 @@ class AnnotationFolder:
             raise RunError(
                 f"{self.folder} holds files that are not annotated copies; give a new folder, "
                 "so that no original is overwritten"
-            )
-        inside = [path for path in originals if home in path.resolve().parents]
-        if inside:
-            raise RunError(
-                f"{inside[0]} lies in {self.folder}, where the copies would go; give another folder"
             )
 
     def prepare(self) -> None:

@@ -64,12 +64,12 @@ def predict_pictures(
     picture can be read, and ``RunError`` where writing would touch an original.
     """
     size, channels = _picture_shape(model)
+    copies = AnnotationFolder(annotate) if annotate is not None else None
+    if copies is not None:
+        copies.check()
     pictures, skipped = find_pictures(places, exclude=annotate)
     if any(output.resolve() == picture.path.resolve() for picture in pictures):
         raise ConfigurationError(f"--output {output} is one of the pictures; choose another name")
-    copies = AnnotationFolder(annotate) if annotate is not None else None
-    if copies is not None:
-        copies.check(picture.path for picture in pictures)
     done = Predicted(skipped=skipped)
     for start in range(0, len(pictures), batch_size):
         some = pictures[start : start + batch_size]
