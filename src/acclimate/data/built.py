@@ -35,7 +35,8 @@ def _read(path: Path, fingerprint: str | None) -> Arrays | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a path open when the archive proves damaged
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             if fingerprint is not None and str(file["fingerprint"]) != fingerprint:
                 return None
             return Arrays(file["x"], file["y"])

@@ -26,11 +26,12 @@ class Arrays(NamedTuple):
     """One split as plain arrays.
 
     ``inputs``: uint8 (N, height, width, channels) or float32 (N, features).
-    ``labels``: int64 (N,) in [0, classes).
+    ``labels``: int64 (N,) in [0, classes). ``name``: where it differs from the data set's.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
+    name: str | None = None
 
 
 Loader = Callable[[FileFinder, str], Arrays]
@@ -77,7 +78,7 @@ class Dataset:
 
         store = ResidentStore(torch.from_numpy(np.ascontiguousarray(arrays.inputs)))
         labels = torch.from_numpy(np.ascontiguousarray(arrays.labels, dtype=np.int64))
-        return Domain(self.name, store, labels, self.class_names)
+        return Domain(arrays.name or self.name, store, labels, self.class_names)
 
     def check_split(self, split: str) -> None:
         """Raise ``UnknownNameError`` when there is no such split."""

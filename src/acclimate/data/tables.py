@@ -26,11 +26,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """
     known = ("x", "y", "class_names", "layout")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        # numpy leaves a path open when the archive proves damaged
+        with open(path, "rb") as opened:
+            file = np.load(opened, allow_pickle=False)
+            if isinstance(file, np.ndarray):
                 raise DataError(f"{path} holds a single array; save it with np.savez(path, x=…)")
-            content = {name: file[name] for name in known if name in file.files}
             names = file.files
+            content = {name: file[name] for name in known if name in names}
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise DataError(

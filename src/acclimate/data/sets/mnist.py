@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -80,9 +81,10 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
             f"instead of 00 00 08 {dimensions:02x}; fetch it again"
         )
     start = 4 + 4 * dimensions
-    shape = tuple(int(n) for n in np.frombuffer(raw[4:start], dtype=">u4"))
-    expected = start + int(np.prod(shape, dtype=np.int64))
-    if len(shape) != dimensions or len(raw) != expected:
+    header = raw[4:start].ljust(start - 4, b"\0")  # a shorter file fails the next check
+    shape = tuple(int(n) for n in np.frombuffer(header, dtype=">u4"))
+    expected = start + math.prod(shape)
+    if len(raw) != expected:
         raise DataError(
             f"{path} is truncated or damaged: its header {shape} asks for {expected} bytes, "
             f"it has {len(raw)}; fetch it again"
