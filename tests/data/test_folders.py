@@ -1,0 +1,190 @@
+"""Folders as people have them."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError
+from acclimate.data.file_store import FileStore
+from acclimate.data.folders import natural_key
+from acclimate.data.sources import has_test_split, open_domain, open_source, open_target
+
+CLASSES = ("cat", "dog")
+
+
+def test_class_folders(image_folder):
+    root = image_folder("class10/1.png", "class2/a/b/2.JPG", "class2/10.png", "class2/9.webp")
+    (root / "class2" / "notes.txt").write_text("no image")
+    (root / ".hidden").mkdir()
+    (root / "class2" / "._9.png").write_bytes(b"what macOS leaves behind")
+    domain = open_source(root)
+    assert domain.name == "pictures"
+    assert domain.class_names == ("class2", "class10")
+    assert domain.item_names == (
+        "class2/9.webp",
+        "class2/10.png",
+        "class2/a/b/2.JPG",
+        "class10/1.png",
+    )
+    assert domain.labels.tolist() == [0, 0, 0, 1]
+    assert domain.store.shape == (4, 32, 32, 3)
+    assert domain.skipped == ()
+    assert open_source(root, size=8, channels=1).input_shape == (1, 8, 8)
+
+
+def test_unreadable_files_are_skipped_and_listed(image_folder):
+    root = image_folder("cat/1.png", "cat/2.png", "dog/1.png", "loose.png")
+    (root / "cat" / "2.png").write_bytes(b"not an image")
+    whole = (root / "dog" / "1.png").read_bytes()
+    (root / "dog" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (root / "dog" / "phone.heic").write_bytes(b"x")
+    domain = open_source(root)
+    assert domain.item_names == ("cat/1.png", "dog/1.png")
+    assert domain.labels.tolist() == [0, 1]
+    reasons = dict(line.split(": ", 1) for line in domain.skipped)
+    assert set(reasons) == {"cat/2.png", "dog/cut.png", "dog/phone.heic", "loose.png"}
+    assert reasons["cat/2.png"] == "not an image, or damaged"
+
+
+def test_a_class_without_a_readable_image_is_named(image_folder):
+    root = image_folder("cat/1.png", "dog/1.png")
+    (root / "dog" / "1.png").write_bytes(b"")
+    with pytest.raises(DataError, match="no image of the class 'dog'"):
+        open_source(root)
+    (root / "cat" / "1.png").write_bytes(b"")
+    with pytest.raises(DataError, match="none of its 2 images"):
+        open_source(root)
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "no class folders"),
+        (["a.png", "b.png"], "2 images but no class folders"),
+        (["cat/1.png"], "single class, 'cat'"),
+        (["train/cat/1.png", "test/cat/1.png"], "look like the splits"),
+    ],
+)
+def test_what_is_no_source(image_folder, paths, message):
+    with pytest.raises(DataError, match=message) as caught:
+        open_source(image_folder(*paths))
+    assert "\n" not in str(caught.value)
+
+
+def test_empty_class_folders_are_named(image_folder):
+    root = image_folder("cat/1.png", "dog/1.png")
+    (root / "eel").mkdir()
+    with pytest.raises(DataError, match="class folder 'eel' holds no images"):
+        open_source(root)
+    (root / "fox").mkdir()
+    with pytest.raises(DataError, match="class folders 'eel', 'fox' hold no images"):
+        open_source(root)
+
+
+def test_target_with_class_folders_is_labelled_by_name(image_folder):
+    root = image_folder("dog/1.png", "cat/1.png")
+    assert open_target(root, class_names=("ape", "dog", "cat")).labels.tolist() == [1, 2]
+    assert open_target(root, class_names=("ape", "dog", "cat")).item_names == (
+        "dog/1.png",
+        "cat/1.png",
+    )
+
+
+def test_target_with_other_classes_names_both_sets(image_folder):
+    root = image_folder("dog/1.png", "wolf/1.png")
+    with pytest.raises(DataError, match=r"'dog', 'wolf', the source 'cat', 'dog'") as caught:
+        open_target(root, class_names=CLASSES)
+    assert "--unlabelled-target" in str(caught.value)
+    plain = open_target(root, class_names=CLASSES, unlabelled=True)
+    assert plain.labels is None
+    assert plain.class_names == CLASSES
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["1.png", "2.png"],
+        ["day1/1.png", "day2/2.png", "3.png"],
+        ["day1/a/1.png", "day2/2.png"],
+        ["only/1.png", "only/2.png"],
+    ],
+)
+def test_other_targets_are_plain_images(image_folder, paths):
+    domain = open_target(image_folder(*paths), class_names=CLASSES)
+    assert domain.labels is None
+    assert sorted(domain.item_names) == sorted(paths)
+
+
+def test_required_labels_accept_a_single_known_class(image_folder):
+    root = image_folder("dog/1.png", "dog/2.png")
+    domain = open_domain(root, labels="required", class_names=CLASSES)
+    assert domain.labels.tolist() == [1, 1]
+    with pytest.raises(DataError, match="no class folders"):
+        open_domain(root / "dog", labels="required", class_names=CLASSES)
+
+
+def test_empty_target(image_folder):
+    with pytest.raises(DataError, match="holds no images"):
+        open_target(image_folder(), class_names=CLASSES)
+
+
+def test_links_are_followed_once(image_folder):
+    root = image_folder("cat/1.png", "dog/1.png")
+    (root / "dog" / "loop").symlink_to(root)
+    elsewhere = image_folder("2.png", name="elsewhere")
+    (root / "cat" / "more").symlink_to(elsewhere)
+    names = open_source(root).item_names
+    assert names == ("cat/1.png", "cat/more/2.png", "dog/1.png")
+
+
+def test_large_folders_are_decoded_on_demand(image_folder):
+    root = image_folder("cat/1.png", "cat/2.png", "dog/1.png")
+    (root / "cat" / "0.png").write_bytes(b"no image")
+    resident = open_source(root)
+    streamed = open_source(root, resident_limit=1000)
+    assert isinstance(streamed.store, FileStore)
+    assert streamed.skipped == resident.skipped
+    again = pickle.loads(pickle.dumps(streamed))
+    indices = torch.tensor([2, 0, 1, 1])
+    assert torch.equal(again.store.gather(indices), resident.store.gather(indices))
+    part = streamed.subset(torch.tensor([2]))
+    assert part.item_names == ("dog/1.png",)
+    assert torch.equal(part.store.gather(torch.tensor([0])), resident.store.gather(indices[:1]))
+    (root / "dog" / "1.png").write_bytes(b"damaged since")
+    with pytest.raises(DataError, match=r"dog/1\.png cannot be decoded"):
+        streamed.store.gather(torch.tensor([2]))
+
+
+def test_names_that_mean_nothing():
+    with pytest.raises(UnknownNameError, match="Did you mean 'mnist'"):
+        open_source("mnits")
+    with pytest.raises(UnknownNameError, match="no existing folder"):
+        open_source("./photos/nowhere")
+    with pytest.raises(UnknownNameError, match="no existing folder"):
+        open_source("")
+
+
+def test_a_name_that_means_two_things(image_folder, tmp_path, monkeypatch):
+    image_folder("cat/1.png", "dog/1.png", name="digits")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"dataset:digits .* \./digits"):
+        open_source("digits")
+    assert len(open_source("./digits")) == 2
+    assert len(open_source("dataset:digits")) == 800
+    assert not has_test_split("./digits")
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1))
+def test_natural_order_of_numbers_is_that_of_numbers(numbers):
+    names = sorted((f"image{n}.png" for n in numbers), key=natural_key)
+    assert names == [f"image{n}.png" for n in sorted(numbers)]
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_natural_key_compares_any_two_texts(first, second):
+    assert (natural_key(first) < natural_key(second)) in (True, False)

@@ -1,0 +1,70 @@
+"""The real files, where ``ACCLIMATE_DATA`` names a folder that has them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from acclimate.data import datasets
+from acclimate.data.check import check_dataset
+from acclimate.data.sources import open_source, open_target
+from acclimate.data.splits import split_source, split_target
+
+ROOT = Path(os.environ.get("ACCLIMATE_DATA", "no data here"))
+
+
+def needs(*parts: str) -> pytest.MarkDecorator:
+    missing = [part for part in parts if not (ROOT / part).exists()]
+    return pytest.mark.skipif(bool(missing), reason=f"ACCLIMATE_DATA has no {missing}")
+
+
+@needs("mnist")
+def test_mnist_is_the_published_one():
+    findings = [f for f in check_dataset("mnist") if f.where]
+    assert {f.status for f in findings} == {"ok"}
+    domain = datasets.get("mnist").load()
+    assert len(domain) == 60_000
+    # the mean and deviation that everyone normalises with
+    pixels = domain.store.tensor.float() / 255
+    assert pixels.mean().item() == pytest.approx(0.1307, abs=1e-4)
+    assert pixels.std().item() == pytest.approx(0.3081, abs=1e-4)
+    train, validation = split_source(domain, seed=0)
+    assert (len(train), len(validation)) == (58_000, 2_000)
+
+
+@needs("mnist", "bsds500")
+def test_mnist_m_shows_mnist_digits_on_photos(tmp_path_factory, monkeypatch):
+    cache = tmp_path_factory.getbasetemp() / "shared-cache"
+    monkeypatch.setenv("ACCLIMATE_CACHE", str(cache))
+    digits = datasets.get("mnist").load(split="test").store.tensor.float()
+    blended = open_target("mnist-m", class_names=tuple("0123456789"), split="test")
+    pictures = blended.store.tensor.float()
+    background, stroke = (digits == 0).expand_as(pictures), (digits == 255).expand_as(pictures)
+    # in a full stroke the photo is inverted, so the two means add up to white
+    assert (pictures[background].mean() + pictures[stroke].mean()).item() == pytest.approx(
+        255, abs=3
+    )
+    parts = split_target(blended, seed=0)
+    assert parts.oracle.evaluate.shape == (2000,)
+
+
+@needs("svhn_subset")
+def test_a_subset_of_svhn_says_so():
+    domain = open_source("svhn", size=28, channels=1)
+    assert domain.name == "svhn_subset"
+    assert domain.input_shape == (1, 28, 28)
+
+
+@needs("office_caltech10")
+def test_photos_of_two_places_have_the_same_classes():
+    folder = ROOT / "office_caltech10"
+    dslr = open_source(folder / "dslr", size=32)
+    webcam = open_target(folder / "webcam", size=32, class_names=dslr.class_names)
+    assert (len(dslr), len(webcam)) == (157, 295)
+    assert webcam.labels.unique().tolist() == list(range(10))
+    streamed = open_source(folder / "dslr", size=32, resident_limit=1)
+    some = torch.tensor([0, 50, 156])
+    assert torch.equal(streamed.store.gather(some), dslr.store.gather(some))
