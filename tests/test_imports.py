@@ -62,8 +62,8 @@ def complaint(module, target):
     home, other = module.split(".")[0], target.split(".")[0]
     if home == other or home == "cli":
         return None
-    if other not in LEVEL and other not in ONLY:  # a name of the front door, as __version__
-        return None if other == "__version__" else "goes through the front door"
+    if other not in LEVEL and other not in ONLY:  # the front door itself, for its version
+        return None if other in ("", "__version__") else "goes through the front door"
     if home in ONLY:
         allowed = any(target == name or target.startswith(f"{name}.") for name in ONLY[home])
         return None if allowed else f"{home} may import only {', '.join(ONLY[home])}"
