@@ -40,7 +40,7 @@ class Dann(Algorithm):
         hidden = network.domain_hidden if self.hidden is None else self.hidden
         return {"domain_classifier": domain_classifier(width, hidden)}
 
-    def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:  # noqa: ARG002
+    def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         logits, labels = views.source.logits, views.source_labels
         domain_loss, monitors = self.domain_terms(views, modules)
         losses = {"classification": classification_loss(logits, labels), "domain": domain_loss}

@@ -29,7 +29,9 @@ class DannSelfTraining(Dann):
     uses_teacher: ClassVar[bool] = True
 
     weight: float = Field(0.3, ge=0, description="largest weight of the reversed gradient")
-    threshold: float = Field(0.8, ge=0, lt=1, description="confidence above which a label is believed")
+    threshold: float = Field(
+        0.8, ge=0, lt=1, description="confidence above which a label is believed"
+    )
     self_training: float = Field(1.0, ge=0, description="weight of the self-training loss")
     ramp: float = Field(0.3, gt=0, le=1, description="share of training until its full weight")
 
@@ -41,4 +43,6 @@ class DannSelfTraining(Dann):
             views.target_strong.logits, views.teacher_logits, self.threshold
         )
         weight = self.self_training * min(1.0, views.progress / self.ramp)
-        return Terms({**losses, "self_training": weight * loss}, {**monitors, "confident_share": share})
+        return Terms(
+            {**losses, "self_training": weight * loss}, {**monitors, "confident_share": share}
+        )

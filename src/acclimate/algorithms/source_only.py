@@ -17,7 +17,7 @@ class SourceOnly(Algorithm):
 
     uses_target: ClassVar[bool] = False
 
-    def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:  # noqa: ARG002
+    def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         logits, labels = views.source.logits, views.source_labels
         accuracy = batch_accuracy(logits, labels)
         loss = classification_loss(logits, labels)

@@ -24,7 +24,9 @@ def explain_write_errors(path: Path) -> Iterator[None]:
                 "what was written before is intact"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise RunError(f"cannot write {path}: {error.strerror}; choose another place") from error
+            raise RunError(
+                f"cannot write {path}: {error.strerror}; choose another place"
+            ) from error
         raise
 
 

@@ -47,7 +47,9 @@ class DomainSummary(_Part):
     shape: tuple[int, ...]
     class_names: list[str]
     items: dict[str, int]
-    skipped: list[str] = Field(default_factory=list, description="unreadable files, with the reason")
+    skipped: list[str] = Field(
+        default_factory=list, description="unreadable files, with the reason"
+    )
 
 
 class Evaluation(_Part):

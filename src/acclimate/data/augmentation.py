@@ -111,20 +111,46 @@ PRESETS: dict[str, tuple[Augmentation, Augmentation]] = {
     "none": (Augmentation(), Augmentation()),
     "light": (
         Augmentation(rotation=10, scale=0.1, shift=0.08),
-        Augmentation(rotation=20, scale=0.2, shear=0.15, shift=0.12, contrast=0.4, brightness=0.2,
-                     colour=0.1, cutout=0.3),
+        Augmentation(
+            rotation=20,
+            scale=0.2,
+            shear=0.15,
+            shift=0.12,
+            contrast=0.4,
+            brightness=0.2,
+            colour=0.1,
+            cutout=0.3,
+        ),
     ),
     "digits": (
         Augmentation(rotation=10, scale=0.1, shift=0.08, invert=0.5),
-        Augmentation(rotation=20, scale=0.2, shear=0.15, shift=0.12, invert=0.5, contrast=0.4,
-                     brightness=0.2, colour=0.1, cutout=0.3),
+        Augmentation(
+            rotation=20,
+            scale=0.2,
+            shear=0.15,
+            shift=0.12,
+            invert=0.5,
+            contrast=0.4,
+            brightness=0.2,
+            colour=0.1,
+            cutout=0.3,
+        ),
     ),
     "photos": (
         Augmentation(scale=0.15, shift=0.1, flip=0.5),
-        Augmentation(rotation=15, scale=0.25, shear=0.1, shift=0.15, flip=0.5, contrast=0.4,
-                     brightness=0.2, colour=0.15, cutout=0.4),
+        Augmentation(
+            rotation=15,
+            scale=0.25,
+            shear=0.1,
+            shift=0.15,
+            flip=0.5,
+            contrast=0.4,
+            brightness=0.2,
+            colour=0.15,
+            cutout=0.4,
+        ),
     ),
-}  # fmt: skip
+}
 
 
 def augmentation_pair(name: str) -> tuple[Augmentation, Augmentation]:

@@ -95,8 +95,15 @@ class _Steps(torch.utils.data.Dataset[StoredBatch]):
 class StreamedBatches:
     """The domain does not fit: workers decode batches ahead of the step, in the same order."""
 
-    def __init__(self, domain: Domain, order: Order, device: torch.device, rank: int, ranks: int,
-                 workers: int = 2) -> None:  # fmt: skip
+    def __init__(
+        self,
+        domain: Domain,
+        order: Order,
+        device: torch.device,
+        rank: int,
+        ranks: int,
+        workers: int = 2,
+    ) -> None:
         self.steps = _Steps(domain, order, rank, ranks)
         self.device, self.workers = device, workers
 
@@ -114,8 +121,17 @@ class StreamedBatches:
             yield StoredBatch(items.to(self.device, non_blocking=True), on_device)
 
 
-def make_batches(domain: Domain, batch_size: int, *, seed: int, purpose: str, device: torch.device,
-                 rank: int = 0, ranks: int = 1, workers: int = 2) -> BatchSource:  # fmt: skip
+def make_batches(
+    domain: Domain,
+    batch_size: int,
+    *,
+    seed: int,
+    purpose: str,
+    device: torch.device,
+    rank: int = 0,
+    ranks: int = 1,
+    workers: int = 2,
+) -> BatchSource:
     """Resident batches where the domain is in memory, streamed ones where it is not.
 
     ``batch_size`` is that of all processes together. Raises ``ConfigurationError`` when the

@@ -72,7 +72,7 @@ def _moments(domain: Domain) -> Tensor:
     """(2, channels or features) float64: mean and mean square over a spread of the items."""
     indices = torch.linspace(0, len(domain) - 1, min(len(domain), _SAMPLE)).round().long()
     total = torch.zeros(())
-    for part in indices.split(_CHUNK):
+    for part in torch.split(indices, _CHUNK):
         unit = Preprocessing(kind="none").to_unit(domain.store.gather(part)).double()
         if not bool(torch.isfinite(unit).all()):
             raise DataError(

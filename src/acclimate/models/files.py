@@ -45,7 +45,9 @@ class ModelDescription(BaseModel):
 
 def save_model(folder: Path, network: Network, description: ModelDescription) -> None:
     """Write both files; each appears whole or not at all, the weights first."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
+    }
     with replace_atomically(folder / WEIGHTS_NAME) as temporary:
         save_file(tensors, temporary)
     write_text_atomically(folder / DESCRIPTION_NAME, description.model_dump_json(indent=2) + "\n")
@@ -62,7 +64,9 @@ class ModelFiles:
 def read_model(folder: Path) -> ModelFiles:
     """Rebuild the model in ``folder``; raises ``ModelFileError`` in one line if it is not one."""
     if folder.is_file():
-        raise ModelFileError(f"{folder} is a file; give the run folder that holds {DESCRIPTION_NAME}")
+        raise ModelFileError(
+            f"{folder} is a file; give the run folder that holds {DESCRIPTION_NAME}"
+        )
     description = _read_description(folder / DESCRIPTION_NAME)
     try:
         network = build_network(description.network, description.options, description.spec)
@@ -91,13 +95,17 @@ def _read_description(path: Path) -> ModelDescription:
         raise ModelFileError(f"{path} is not a model description: {error}") from error
     version = raw.get("version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
-        raise ModelFileError(f"{path} has format {version}, newer than this version's: update acclimate")
+        raise ModelFileError(
+            f"{path} has format {version}, newer than this version's: update acclimate"
+        )
     try:
         return ModelDescription.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top level"
-        raise ModelFileError(f"{path} is not a model description: {where}: {first['msg']}") from error
+        raise ModelFileError(
+            f"{path} is not a model description: {where}: {first['msg']}"
+        ) from error
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
@@ -118,7 +126,9 @@ def _first_difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor
         if name not in expected:
             return f"{name} is not part of the network"
         if expected[name].shape != found[name].shape:
-            return f"{name} is {tuple(found[name].shape)} and should be {tuple(expected[name].shape)}"
+            return (
+                f"{name} is {tuple(found[name].shape)} and should be {tuple(expected[name].shape)}"
+            )
     return "unknown difference"
 
 

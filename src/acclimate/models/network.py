@@ -26,8 +26,15 @@ class Network(nn.Module):
     ``feature_layer`` is the last hidden layer: what reports embed and other classifiers build on.
     """
 
-    def __init__(self, backbone: nn.Module, width: int, hidden: list[nn.Module], spec: Spec,
-                 hidden_widths: tuple[int, ...], domain_hidden: tuple[int, ...]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        backbone: nn.Module,
+        width: int,
+        hidden: list[nn.Module],
+        spec: Spec,
+        hidden_widths: tuple[int, ...],
+        domain_hidden: tuple[int, ...],
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.hidden = nn.ModuleList(hidden)
@@ -53,7 +60,9 @@ class Network(nn.Module):
     def width_of(self, layer: str) -> int:
         if layer not in self.layer_widths:
             known = ", ".join(self.layer_widths)
-            raise ConfigurationError(f"the network has no layer {layer!r} to attach to; it has {known}")
+            raise ConfigurationError(
+                f"the network has no layer {layer!r} to attach to; it has {known}"
+            )
         return self.layer_widths[layer]
 
     @torch.no_grad()

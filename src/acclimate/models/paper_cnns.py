@@ -25,8 +25,14 @@ from acclimate.models.network import (
 )
 
 
-def _block(kind: Normalisation, incoming: int, outgoing: int, kernel: int, padding: int = 0,
-           pool: nn.Module | None = None) -> list[nn.Module]:  # fmt: skip
+def _block(
+    kind: Normalisation,
+    incoming: int,
+    outgoing: int,
+    kernel: int,
+    padding: int = 0,
+    pool: nn.Module | None = None,
+) -> list[nn.Module]:
     """Convolution, normalisation, pooling, ReLU."""
     convolution = nn.Conv2d(incoming, outgoing, kernel, padding=padding)
     pooling = [pool] if pool else []
@@ -43,7 +49,9 @@ def _hidden(widths: tuple[int, ...], width: int, dropout: float) -> list[nn.Modu
     layers: list[nn.Module] = []
     for wide in widths:
         parts: list[nn.Module] = [nn.Linear(width, wide), nn.ReLU()]
-        layers.append(nn.Sequential(nn.Dropout(dropout), *parts) if dropout else nn.Sequential(*parts))
+        layers.append(
+            nn.Sequential(nn.Dropout(dropout), *parts) if dropout else nn.Sequential(*parts)
+        )
         width = wide
     return layers
 
@@ -125,4 +133,3 @@ class GtsrbCnn(NetworkOptions):
         widths = (512,)
         hidden = _hidden(widths, width, self.dropout)
         return Network(backbone, width, hidden, spec, widths, (1024, 1024))
-

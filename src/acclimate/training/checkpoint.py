@@ -32,8 +32,9 @@ def checkpoint_folder(run: Path) -> Path:
     return run / "checkpoints"
 
 
-def save_checkpoint(run: Path, step_done: int, step: Step, optimiser: torch.optim.Optimizer,
-                    notes: dict[str, Any]) -> Path:  # fmt: skip
+def save_checkpoint(
+    run: Path, step_done: int, step: Step, optimiser: torch.optim.Optimizer, notes: dict[str, Any]
+) -> Path:
     """Write the state after ``step_done`` steps, then remove all but the last two files."""
     tensors = {f"step.{name}": value for name, value in step.state_dict().items()}
     state = optimiser.state_dict()

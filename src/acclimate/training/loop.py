@@ -70,7 +70,7 @@ def train(
         for phase in phases:
             values: Values = forward(batch, progress, phase.name)
             loss = values["loss"]
-            assert isinstance(loss, Tensor)
+            assert isinstance(loss, Tensor)  # the one value that is never a float
             backward(loss)
             _keep_only(step, phase)
             if gradient_clip is not None:
@@ -79,9 +79,14 @@ def train(
             optimiser.zero_grad(set_to_none=True)
         step.after_update(index + 1)
         if index + 1 == steps or pause_at(index + 1):
-            shown = {"learning_rate": rate, **values, "loss": loss.detach()}
-            yield Logged(index + 1, (index + 1) / steps, shown)
+            yield Logged(
+                index + 1, (index + 1) / steps, {"learning_rate": rate, **_detached(values)}
+            )
             step.train()
+
+
+def _detached(values: Values) -> Values:
+    return {k: v.detach() if isinstance(v, Tensor) else v for k, v in values.items()}
 
 
 def _keep_only(step: Step, phase: Phase) -> None:

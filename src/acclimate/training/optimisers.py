@@ -18,7 +18,9 @@ def make_optimiser(module: nn.Module, settings: FitSettings) -> torch.optim.Opti
             parameters, rate, momentum=settings.momentum, weight_decay=decay, foreach=True
         )
     kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
-    return kind(parameters, rate, betas=(settings.momentum, 0.999), weight_decay=decay, foreach=True)
+    return kind(
+        parameters, rate, betas=(settings.momentum, 0.999), weight_decay=decay, foreach=True
+    )
 
 
 def set_learning_rate(

@@ -26,7 +26,9 @@ class FitSettings(Options):
     network: str = Field("auto", description="auto = mnist-cnn for small pictures, mlp for vectors")
     network_options: dict[str, Any] = Field(default_factory=dict)
     size: int | None = Field(None, ge=8, le=1024, description="side in pixels; null = the source's")
-    channels: Literal[1, 3] | None = Field(None, description="null = the larger of the two domains'")
+    channels: Literal[1, 3] | None = Field(
+        None, description="null = the larger of the two domains'"
+    )
     preprocessing: Literal["mean", "standard", "per-image", "none"] = "per-image"
     augmentation: str = "light"
     steps: int | None = Field(None, ge=1)
@@ -97,6 +99,7 @@ def make_settings(protocol: str = "default", **chosen: Any) -> FitSettings:
     values = dict(PROTOCOLS[protocol])
     for key, value in chosen.items():
         inherited = values.get(key)
-        both = isinstance(value, dict) and isinstance(inherited, dict)
-        values[key] = {**inherited, **value} if both else value
+        if isinstance(value, dict) and isinstance(inherited, dict):
+            value = {**inherited, **value}
+        values[key] = value
     return FitSettings.build("settings", values)

@@ -39,14 +39,20 @@ class Step(nn.Module):
         """The network that is evaluated and handed over: the average where there is one."""
         return self.network if self.average is None else self.average
 
-    def forward(self, batch: Batch, progress: float, phase: str = "all") -> dict[str, Tensor | float]:
+    def forward(
+        self, batch: Batch, progress: float, phase: str = "all"
+    ) -> dict[str, Tensor | float]:
         """``"loss"`` (the sum, to be descended), ``"loss/<term>"`` each, and the monitors.
 
         Nothing is synchronised with the host: read values only where they are logged.
         """
         views = self._views(batch, progress)
         losses, monitors = self.algorithm.losses(views, self.modules_of_algorithm, phase)
-        total = torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
+        total = (
+            torch.stack(list(losses.values())).sum()
+            if len(losses) > 1
+            else next(iter(losses.values()))
+        )
         logged = {f"loss/{name}": value.detach() for name, value in losses.items()}
         return {"loss": total, **logged, **monitors}
 
@@ -57,7 +63,9 @@ class Step(nn.Module):
             update_average(self.average, self.network, self.averaging, steps_done)
 
     def _views(self, batch: Batch, progress: float) -> Views:
-        parts = [part for part in (batch.source, batch.target, batch.target_strong) if part is not None]
+        parts = [
+            part for part in (batch.source, batch.target, batch.target_strong) if part is not None
+        ]
         joint = torch.cat(parts) if len(parts) > 1 else parts[0]
         keep_domains_apart(self.network, len(batch.source))
         output = self.network(joint)

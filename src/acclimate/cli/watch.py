@@ -1,0 +1,68 @@
+"""A run on the terminal: one bar with what matters, warnings as lines."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from acclimate.cli import console
+from acclimate.core.records import Evaluation, RunRecord, Warned
+from acclimate.training.observer import Observer
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+class TerminalObserver(Observer):
+    """Draws a bar on standard error; use as a context manager around the runs."""
+
+    def __init__(self) -> None:
+        self._progress = console.progress()
+        self._task: TaskID | None = None
+        self._name = ""
+
+    def __enter__(self) -> TerminalObserver:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def run_started(self, name: str, steps: int, start: int) -> None:
+        self._name = name
+        self._task = self._progress.add_task(name, total=steps, completed=start)
+        if not self._progress.console.is_terminal:
+            console.note(f"{name}: {steps} steps" + (f", going on at {start}" if start else ""))
+
+    def logged(self, step: int, values: dict[str, float]) -> None:
+        text = f"{self._name}  loss {values['loss']:.3f}"
+        if "domain_accuracy" in values:
+            text += f"  domain accuracy {values['domain_accuracy']:.0%}  λ {values['reversal_weight']:.2f}"
+        if "confident_share" in values:
+            text += f"  confident {values['confident_share']:.0%}"
+        self._update(step, text)
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        if not self._progress.console.is_terminal:
+            console.note(
+                f"{self._name}: step {evaluation.step}, source accuracy {evaluation.source_accuracy:.3f}, "
+                f"information {evaluation.scores['information-maximisation']:.3f}"
+            )
+
+    def warned(self, warning: Warned) -> None:
+        self._progress.stop()
+        console.warn(f"{self._name}, step {warning.step}: {warning.message}")
+        self._progress.start()
+
+    def run_finished(self, record: RunRecord) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, description=self._name, visible=False)
+
+    def _update(self, step: int, text: str) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, completed=step, description=text)

@@ -1,0 +1,94 @@
+"""Looking at a checkpoint: label-free scores, the stored outputs, and the oracle column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from acclimate.core.files import replace_atomically
+from acclimate.core.records import Evaluation
+from acclimate.data.domain import Domain
+from acclimate.models.network import Network
+from acclimate.training.inference import outputs
+from acclimate.training.task import Task
+from acclimate.validators import Evidence, validators
+
+# bounds of what is kept for each checkpoint and for the report
+STORED = 1000
+ORACLE_CURVE = 10_000
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Looks at networks on the held-out parts of a task."""
+
+    task: Task
+    device: torch.device
+
+    def evidence(self, network: Network) -> Evidence:
+        """Outputs on the held-out source and on the target's validation part."""
+        source, target = self.task.source.validation, self.task.target.validation
+        assert source.labels is not None
+        source_logits, source_features = self.outputs(network, source)
+        target_logits, target_features = self.outputs(network, target)
+        return Evidence(
+            source_features, source_logits, source.labels, target_features, target_logits
+        )
+
+    def outputs(self, network: Network, domain: Domain) -> tuple[Tensor, Tensor]:
+        return outputs(network, self.task.preprocessing, domain, device=self.device)
+
+    def evaluate(self, network: Network, step: int, seconds: float) -> tuple[Evaluation, Evidence]:
+        """All label-free scores, and the oracle's accuracy where labels exist."""
+        evidence = self.evidence(network)
+        scores = {name: each.score(evidence) for name, each in validators.items()}
+        shares = torch.bincount(
+            evidence.target_logits.argmax(1), minlength=self.task.spec.class_count
+        ).double()
+        evaluation = Evaluation(
+            step=step,
+            seconds=seconds,
+            source_accuracy=scores["source-accuracy"],
+            scores=scores,
+            predicted_class_shares=(shares / shares.sum()).tolist(),
+            oracle_target_accuracy=self.oracle_accuracy(network),
+        )
+        return evaluation, evidence
+
+    def oracle_accuracy(self, network: Network) -> float | None:
+        """Accuracy on the evaluate part, for the oracle column alone."""
+        labels = self.task.oracle_labels
+        if labels is None:
+            return None
+        part = torch.arange(min(ORACLE_CURVE, len(self.task.target.evaluate)))
+        domain = self.task.target.evaluate
+        shown = domain if len(part) == len(domain) else domain.subset(part)
+        logits, _ = self.outputs(network, shown)
+        return float((logits.argmax(1) == labels[part]).double().mean())
+
+
+def store_evidence(path: Path, evidence: Evidence) -> None:
+    """Keep at most 1,000 items of each domain in fp16, so that any validator can be replayed."""
+    source, target = _spread(len(evidence.source_labels)), _spread(len(evidence.target_logits))
+    arrays = {
+        "source_features": _half(evidence.source_features[source]),
+        "source_logits": _half(evidence.source_logits[source]),
+        "source_labels": evidence.source_labels[source].numpy(),
+        "target_features": _half(evidence.target_features[target]),
+        "target_logits": _half(evidence.target_logits[target]),
+    }
+    with replace_atomically(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _spread(count: int) -> Tensor:
+    return torch.linspace(0, count - 1, min(count, STORED)).round().long()
+
+
+def _half(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
+    # beyond fp16's range only the order matters to a validator
+    return values.clamp(-60_000, 60_000).half().numpy()

@@ -1,0 +1,423 @@
+"""One run: from a task and settings to a finished run folder."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from acclimate.algorithms import Algorithm, algorithms
+from acclimate.core.errors import RunError
+from acclimate.core.records import RECORD_NAME, Chosen, Evaluation, RunRecord, Warned, read_record
+from acclimate.core.seeding import derive_seed
+from acclimate.core.types import Batch
+from acclimate.data.augmentation import augmentation_pair
+from acclimate.data.batches import make_batches
+from acclimate.data.loader import BatchLoader
+from acclimate.models import build_network
+from acclimate.models.files import ModelDescription, parameter_count, save_model
+from acclimate.training.checkpoint import latest_checkpoint, restore, save_checkpoint
+from acclimate.training.devices import describe_environment, keep_freed_memory, peak_memory_mib
+from acclimate.training.evaluate import Evaluator, store_evidence
+from acclimate.training.guard import CollapseGuard
+from acclimate.training.inference import load_model
+from acclimate.training.logs import MetricsLog
+from acclimate.training.loop import Logged, train
+from acclimate.training.observer import Observer
+from acclimate.training.optimisers import make_optimiser, set_learning_rate
+from acclimate.training.samples import write_samples
+from acclimate.training.settings import FitSettings
+from acclimate.training.step import Step
+from acclimate.training.task import Task, oracle_task
+from acclimate.validators import validators
+from acclimate.validators.estimate import estimate_accuracy
+from acclimate.validators.metrics import labelled_metrics
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def make_algorithm(settings: FitSettings) -> Algorithm:
+    """The configured algorithm; errors name the unknown name or option and the near miss."""
+    kind = algorithms.get(settings.algorithm)
+    return kind.build(f"algorithm {settings.algorithm}", settings.algorithm_options)
+
+
+def make_step(settings: FitSettings, task: Task) -> Step:
+    """Network and algorithm with the weights that ``settings.seed`` gives them."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed(settings.seed, "network"))
+        network = build_network(settings.network, settings.network_options, task.spec)
+        torch.manual_seed(derive_seed(settings.seed, "modules"))
+        return Step(network, make_algorithm(settings), settings.averaging)
+
+
+def make_loader(
+    settings: FitSettings, task: Task, algorithm: Algorithm, fabric: Fabric
+) -> BatchLoader:
+    """Batches of both domains for every step, on the device."""
+    weak, strong = augmentation_pair(settings.augmentation)
+    common: dict[str, Any] = {
+        "seed": settings.seed,
+        "device": fabric.device,
+        "rank": fabric.global_rank,
+        "ranks": fabric.world_size,
+    }
+    size = settings.batch_size
+    source = make_batches(task.source.train, size, purpose="source", **common)
+    target = None
+    if algorithm.uses_target:
+        target = make_batches(task.target.adapt, size, purpose="target", **common)
+    return BatchLoader(
+        source,
+        target,
+        task.preprocessing,
+        weak,
+        strong if algorithm.uses_strong_view else None,
+        settings.seed,
+        fabric.device,
+        fabric.global_rank,
+    )
+
+
+@dataclass
+class _Progress:
+    """What a checkpoint's notes carry beside the weights."""
+
+    evaluations: list[Evaluation]
+    warnings: list[Warned]
+    chosen: Chosen | None
+    seconds: float
+
+    def notes(self) -> dict[str, Any]:
+        return {
+            "evaluations": [each.model_dump(mode="json") for each in self.evaluations],
+            "warnings": [each.model_dump(mode="json") for each in self.warnings],
+            "chosen": self.chosen.model_dump(mode="json") if self.chosen else None,
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_notes(cls, notes: dict[str, Any]) -> _Progress:
+        chosen = notes["chosen"]
+        return cls(
+            [Evaluation.model_validate(each) for each in notes["evaluations"]],
+            [Warned.model_validate(each) for each in notes["warnings"]],
+            Chosen.model_validate(chosen) if chosen else None,
+            notes["seconds"],
+        )
+
+
+class Run:
+    """One training run in one folder; ``execute`` does it, from the start or from a checkpoint."""
+
+    def __init__(
+        self,
+        task: Task,
+        settings: FitSettings,
+        folder: Path,
+        fabric: Fabric,
+        observer: Observer | None = None,
+        command: str = "",
+    ) -> None:
+        self.algorithm = make_algorithm(settings)
+        validators.get(settings.validator)
+        self.task = oracle_task(task) if self.algorithm.oracle else task
+        self.settings, self.folder, self.fabric = settings, folder, fabric
+        self.observer = (observer or Observer()) if fabric.is_global_zero else Observer()
+        self.command = command
+        self.steps = settings.step_count(len(self.task.source.train))
+        self.evaluator = Evaluator(self.task, fabric.device)
+        self.guard = CollapseGuard(self.task.spec.class_count)
+        self.progress = _Progress([], self.guard.warnings, None, 0.0)
+
+    def claim(self, resume: bool) -> None:
+        """Make the folder ours: build everything once, so that what does not fit is said now.
+
+        Raises ``RunError`` when the folder holds a run and ``resume`` is false, or another run.
+        """
+        self._check_folder(resume)
+        step, _ = self._prepare()
+        if not (self.folder / RECORD_NAME).exists():
+            self._write(self._new_record(step), "running")
+
+    def execute(self, resume: bool = False) -> RunRecord:
+        """Train, choose, measure and write everything; returns the finished record.
+
+        With ``resume`` it goes on from the folder's last checkpoint, if there is one. Leaves the
+        record with status ``interrupted`` or ``failed`` when training ends before its time.
+        """
+        self._check_folder(resume)
+        before = read_record(self.folder) if (self.folder / RECORD_NAME).exists() else None
+        if before is not None and before.status == "finished":
+            return before
+        keep_freed_memory()
+        step, loader = self._prepare()
+        optimiser = make_optimiser(step, self.settings)
+        start = self._restore(step, optimiser) if resume else 0
+        record = before or self._new_record(step)
+        self._write(record, "running")
+        try:
+            self._train(step, optimiser, loader, start, record)
+            return self._finish(record)
+        except KeyboardInterrupt:
+            self._write(record, "interrupted")
+            raise
+        except BaseException:
+            self._write(record, "failed")
+            raise
+
+    def _prepare(self) -> tuple[Step, BatchLoader]:
+        step = make_step(self.settings, self.task)
+        return step, make_loader(self.settings, self.task, self.algorithm, self.fabric)
+
+    # -- before -------------------------------------------------------------------------------
+
+    def _check_folder(self, resume: bool) -> None:
+        """Raise ``RunError`` where the folder is not free, or holds another run than this one."""
+        if not (self.folder / RECORD_NAME).exists():
+            if self.folder.is_file():
+                raise RunError(f"{self.folder} is a file; choose another --output")
+            if self.folder.exists() and any(self.folder.iterdir()):
+                raise RunError(
+                    f"{self.folder} is not empty and holds no run; choose another --output"
+                )
+            return
+        if not resume:
+            raise RunError(
+                f"{self.folder} already holds a run; continue it with --resume or choose another --output"
+            )
+        before = read_record(self.folder).settings
+        _check_same_settings(self.folder, before, self.settings.model_dump(mode="json"))
+
+    def _restore(self, step: Step, optimiser: torch.optim.Optimizer) -> int:
+        checkpoint = latest_checkpoint(self.folder)
+        if checkpoint is None:
+            return 0
+        restore(checkpoint, step, optimiser)
+        self.progress = _Progress.from_notes(checkpoint.notes)
+        self.guard.warnings = self.progress.warnings
+        return checkpoint.step
+
+    def _new_record(self, step: Step) -> RunRecord:
+        source, target = self.task.summaries
+        return RunRecord(
+            created=now(),
+            command=self.command,
+            algorithm=self.settings.algorithm,
+            uses_target_labels=self.algorithm.oracle,
+            settings=self.settings.model_dump(mode="json"),
+            environment=describe_environment(self.fabric, self.settings),
+            source=source,
+            target=target,
+            parameters=parameter_count(step.network),
+        )
+
+    # -- training -----------------------------------------------------------------------------
+
+    def _train(
+        self,
+        step: Step,
+        optimiser: torch.optim.Optimizer,
+        loader: BatchLoader,
+        start: int,
+        record: RunRecord,
+    ) -> None:
+        step.to(self.fabric.device)
+        wrapped, fast = self.fabric.setup(step, optimiser)
+        # only rank 0 draws curves; the others take part in the steps
+        log = MetricsLog(self.folder, start) if self.fabric.is_global_zero else None
+        self.observer.run_started(self.settings.algorithm, self.steps, start)
+        interval = max(1, math.ceil(self.steps / self.settings.evaluations))
+        clock = _Clock(self.progress.seconds)
+        pauses = train(
+            step,
+            fast,
+            self._batches(loader, start),
+            steps=self.steps,
+            start=start,
+            pause_at=lambda done: done % self.settings.log_every == 0 or done % interval == 0,
+            set_rate=lambda progress: set_learning_rate(optimiser, self.settings, progress),
+            backward=self.fabric.backward,
+            forward=wrapped,
+            gradient_clip=self.settings.gradient_clip,
+            seed=self.settings.seed,
+        )
+        try:
+            for logged in pauses:
+                due = logged.step % interval == 0 or logged.step == self.steps
+                if not self._paused(step, optimiser, logged, log, clock, due, record):
+                    break
+        finally:
+            if log:
+                log.close()
+
+    def _batches(self, loader: BatchLoader, start: int) -> Iterator[Batch]:
+        return loader.between(start, self.steps)
+
+    def _paused(
+        self,
+        step: Step,
+        optimiser: torch.optim.Optimizer,
+        logged: Logged,
+        log: MetricsLog | None,
+        clock: _Clock,
+        due: bool,
+        record: RunRecord,
+    ) -> bool:
+        """Log, and evaluate and save where due; false ends training early."""
+        values = logged.floats()
+        with clock.stopped():
+            self.progress.seconds = clock.seconds
+            row = {"progress": logged.progress, "seconds": clock.seconds, **values}
+            self._tell(self.guard.logged(logged.step, logged.progress, values))
+            if log:
+                log.write(logged.step, row)
+            self.observer.logged(logged.step, row)
+            if not math.isfinite(values["loss"]):
+                return False
+            if due:
+                self._evaluate(step, optimiser, logged, log, record)
+        return True
+
+    def _evaluate(
+        self,
+        step: Step,
+        optimiser: torch.optim.Optimizer,
+        logged: Logged,
+        log: MetricsLog | None,
+        record: RunRecord,
+    ) -> None:
+        if self.fabric.is_global_zero:
+            network = step.deployed
+            evaluation, evidence = self.evaluator.evaluate(
+                network, logged.step, self.progress.seconds
+            )
+            path = self.folder / "evaluations" / f"step-{logged.step:08d}.npz"
+            store_evidence(path, evidence)
+            self._tell(
+                self.guard.evaluated(
+                    logged.step,
+                    logged.progress,
+                    evaluation.source_accuracy,
+                    evaluation.predicted_class_shares,
+                    self.task.source_shares,
+                )
+            )
+            self.progress.evaluations.append(evaluation)
+            self._choose(step, evaluation)
+            save_checkpoint(self.folder, logged.step, step, optimiser, self.progress.notes())
+            record.steps_done = logged.step
+            self._write(record, "running")
+            self.observer.evaluated(evaluation)
+            for name, score in evaluation.scores.items():
+                if log:
+                    log.scalar(f"validate/{name}", score, logged.step)
+        self.fabric.barrier()
+
+    def _choose(self, step: Step, evaluation: Evaluation) -> None:
+        """Keep the model if its label-free score is the best so far; of equal ones the later."""
+        name = self.settings.validator
+        score = evaluation.scores[name]
+        if self.progress.chosen is not None and score < self.progress.chosen.score:
+            return
+        self.progress.chosen = Chosen(step=evaluation.step, validator=name, score=score)
+        description = ModelDescription(
+            network=self.settings.network,
+            options=self.settings.network_options,
+            input_shape=self.task.spec.input_shape,
+            class_names=self.task.spec.class_names,
+            preprocessing=self.task.preprocessing.model_dump(mode="json"),
+            trained_by=self.settings.algorithm,
+        )
+        save_model(self.folder, step.deployed, description)
+
+    def _tell(self, warned: Warned | None) -> None:
+        if warned is not None:
+            self.observer.warned(warned)
+
+    # -- after --------------------------------------------------------------------------------
+
+    def _finish(self, record: RunRecord) -> RunRecord:
+        """Measure the chosen checkpoint and write the rest of the folder."""
+        if self.progress.chosen is None:
+            reason = (
+                self.guard.warnings[-1].message if self.guard.warnings else "nothing was evaluated"
+            )
+            raise RunError(f"{self.folder}: training ended before its first checkpoint: {reason}")
+        if self.fabric.is_global_zero:
+            model = load_model(self.folder)
+            network = model.network.to(self.fabric.device)
+            source = self.evaluator.outputs(network, self.task.source.validation)
+            target = self.evaluator.outputs(network, self.task.target.evaluate)
+            self._measure(record, source[0], target[0])
+            write_samples(self.folder, self.task, source, target)
+            self._write(record, "finished")
+            self.observer.run_finished(record)
+        self.fabric.barrier()
+        return record
+
+    def _measure(self, record: RunRecord, source: torch.Tensor, target: torch.Tensor) -> None:
+        labels, names = self.task.source.validation.labels, self.task.spec.class_names
+        assert labels is not None
+        record.source_metrics = labelled_metrics(source, labels, names)
+        record.estimate = estimate_accuracy(source, labels, target, seed=self.settings.seed)
+        oracle_labels = self.task.oracle_labels
+        if oracle_labels is not None:
+            record.oracle_target_metrics = labelled_metrics(target, oracle_labels, names)
+        record.finished = now()
+        record.steps_done = self.progress.evaluations[-1].step
+        seen = (
+            record.steps_done * self.settings.batch_size * (2 if self.algorithm.uses_target else 1)
+        )
+        record.images_per_second = seen / self.progress.seconds if self.progress.seconds else None
+        record.peak_memory_mib = peak_memory_mib()
+
+    def _write(self, record: RunRecord, status: Any) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        record.status = status
+        record.evaluations = list(self.progress.evaluations)
+        record.warnings = list(self.guard.warnings)
+        record.chosen = self.progress.chosen
+        record.training_seconds = self.progress.seconds
+        record.write(self.folder)
+
+
+class _Clock:
+    """Seconds of training, not counting evaluation."""
+
+    def __init__(self, before: float) -> None:
+        self._sum, self._since = before, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self._sum + (time.perf_counter() - self._since if self._since else 0.0)
+
+    def stopped(self) -> _Clock:
+        return self
+
+    def __enter__(self) -> None:
+        self._sum, self._since = self.seconds, 0.0
+
+    def __exit__(self, *_: object) -> None:
+        self._since = time.perf_counter()
+
+
+def _check_same_settings(folder: Path, before: dict[str, Any], now_: dict[str, Any]) -> None:
+    """Raise where a run would be continued with other settings than it was begun with."""
+    changed = [key for key in now_ if before.get(key) != now_[key]]
+    if changed:
+        lines = ", ".join(
+            f"{key} was {before.get(key)!r} and is now {now_[key]!r}" for key in changed
+        )
+        raise RunError(f"{folder} cannot be continued with other settings: {lines}")

@@ -1,0 +1,187 @@
+"""A task: two domains opened, split, and brought to one shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from acclimate.core.errors import ConfigurationError, DataError
+from acclimate.core.records import DomainSummary
+from acclimate.core.types import Spec
+from acclimate.data.domain import Domain
+from acclimate.data.preprocessing import Kind, Preprocessing, fit_preprocessing
+from acclimate.data.sources import has_test_split, open_source, open_target
+from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
+from acclimate.training.settings import FitSettings
+
+SMALL = 64  # pixels; larger pictures want a pretrained backbone, not the paper's LeNet
+
+
+FEW = 2000  # items; fewer than that need a larger share held out to measure anything
+
+
+@dataclass(frozen=True)
+class Task:
+    """Source with labels, target without; both split, of one shape, with one set of classes."""
+
+    source: SourceSplits
+    target: TargetSplits
+    spec: Spec
+    preprocessing: Preprocessing
+    summaries: tuple[DomainSummary, DomainSummary]
+
+    @property
+    def oracle_labels(self) -> Tensor | None:
+        """Labels of the target's evaluate part, for numbers called oracle; ``None`` without any."""
+        return None if self.target.oracle is None else self.target.oracle.evaluate
+
+    @property
+    def source_shares(self) -> list[float]:
+        """Share of each class among the source's training items."""
+        return class_shares(self.source.train, self.spec.class_count)
+
+
+def class_shares(domain: Domain, class_count: int) -> list[float]:
+    """Share of each class among the labels of a labelled domain."""
+    assert domain.labels is not None
+    counts = torch.bincount(domain.labels, minlength=class_count).double()
+    shares: list[float] = (counts / counts.sum()).tolist()
+    return shares
+
+
+def open_task(settings: FitSettings) -> Task:
+    """Open both domains, bring them to one size and number of channels, and split them.
+
+    Raises ``AcclimateError`` for whatever is wrong with them, before anything is written.
+    """
+    source = open_source(settings.source, size=settings.size, channels=settings.channels)
+    size: int | None = settings.size
+    channels: int | None = settings.channels
+    if source.is_image:
+        size = size or max(source.input_shape[1:])
+        channels = channels or _common_channels(settings, source)
+        if source.input_shape != (channels, size, size):
+            source = open_source(settings.source, size=size, channels=channels)
+    target = _open_target(settings, source, size, channels, "train")
+    test = None
+    if has_test_split(settings.target):
+        test = _open_target(settings, source, size, channels, "test")
+    _check_shapes(source, target)
+    fraction = 0.2 if len(source) < FEW else 0.1
+    source_splits = split_source(source, fraction=fraction, seed=settings.split_seed)
+    target_splits = split_target(target, test=test, seed=settings.split_seed)
+    preprocessing = fit_preprocessing(
+        settings.preprocessing if source.is_image else _for_vectors(settings.preprocessing),
+        source_splits.train,
+        target_splits.adapt,
+    )
+    spec = Spec(source.input_shape, source.class_names)
+    summaries = _summarise(source, source_splits, target, target_splits)
+    return Task(source_splits, target_splits, spec, preprocessing, summaries)
+
+
+def _open_target(
+    settings: FitSettings, source: Domain, size: int | None, channels: int | None, split: str
+) -> Domain:
+    return open_target(
+        settings.target,
+        class_names=source.class_names,
+        size=size,
+        channels=channels,
+        split=split,
+        unlabelled=settings.unlabelled_target,
+    )
+
+
+def _common_channels(settings: FitSettings, source: Domain) -> int:
+    """3 as soon as one of the domains has colour."""
+    if source.input_shape[0] == 3:
+        return 3
+    target = _open_target(settings, source, None, None, "train")
+    return target.input_shape[0] if target.is_image else 1
+
+
+def _for_vectors(kind: Kind) -> Kind:
+    return "standard" if kind == "per-image" else kind
+
+
+def _check_shapes(source: Domain, target: Domain) -> None:
+    if source.is_image != target.is_image:
+        kinds = ["pictures" if domain.is_image else "vectors" for domain in (source, target)]
+        raise DataError(
+            f"source {source.name} holds {kinds[0]} and target {target.name} {kinds[1]}: give two of a kind"
+        )
+    if source.input_shape != target.input_shape:
+        raise DataError(
+            f"source {source.name} has {_shape(source)} and target {target.name} has {_shape(target)}: "
+            "they must have the same"
+        )
+
+
+def _shape(domain: Domain) -> str:
+    if domain.is_image:
+        return "pictures of channels × height × width " + "×".join(map(str, domain.input_shape))
+    return f"{domain.input_shape[0]} features"
+
+
+def _summarise(
+    source: Domain, source_splits: SourceSplits, target: Domain, target_splits: TargetSplits
+) -> tuple[DomainSummary, DomainSummary]:
+    first = DomainSummary(
+        name=source.name,
+        shape=source.input_shape,
+        class_names=list(source.class_names),
+        items={"train": len(source_splits.train), "validation": len(source_splits.validation)},
+        skipped=list(source.skipped),
+    )
+    parts = {
+        "adapt": target_splits.adapt,
+        "validation": target_splits.validation,
+        "evaluate": target_splits.evaluate,
+    }
+    second = DomainSummary(
+        name=target.name,
+        shape=target.input_shape,
+        class_names=list(source.class_names),
+        items={name: len(part) for name, part in parts.items()},
+        skipped=list(target.skipped),
+    )
+    return first, second
+
+
+def choose_network(settings: FitSettings, spec: Spec) -> FitSettings:
+    """Settle ``network="auto"``: ``mlp`` for vectors, ``mnist-cnn`` with BatchNorm for small pictures."""
+    if settings.network != "auto":
+        return settings
+    if len(spec.input_shape) == 1:
+        return replace_settings(
+            settings, network="mlp", network_options=_without_image_options(settings)
+        )
+    options = {"normalisation": "batch", **settings.network_options}
+    return replace_settings(settings, network="mnist-cnn", network_options=options)
+
+
+def _without_image_options(settings: FitSettings) -> dict[str, object]:
+    return {k: v for k, v in settings.network_options.items() if k != "normalisation"}
+
+
+def replace_settings(settings: FitSettings, **changes: object) -> FitSettings:
+    """A copy with ``changes``, validated again."""
+    return FitSettings.build("settings", {**settings.model_dump(), **changes})
+
+
+def oracle_task(task: Task) -> Task:
+    """The oracle's task: the labelled target stands where the source stood.
+
+    Raises ``ConfigurationError`` when the target has no labels to train on.
+    """
+    oracle = task.target.oracle
+    if oracle is None:
+        raise ConfigurationError(
+            "train-on-target is an oracle and needs a target with labels; this target has none"
+        )
+    train = oracle.training_domain()
+    validation = replace(task.target.validation, labels=oracle.validation)
+    return replace(task, source=SourceSplits(train, validation))
