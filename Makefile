@@ -21,19 +21,20 @@ endif
 .DEFAULT_GOAL := help
 
 install: $(STAMP)  ## make .venv with acclimate and the tools that check it
+	@echo "$(BIN)/acclimate is ready"
 
-demo: install  ## train the built-in task and write its report (about two minutes)
+demo: $(STAMP)  ## train the built-in task and write its report (about two minutes)
 	@$(BIN)/acclimate demo
 
 test: lint  ## style, types and tests
 	@$(BIN)/python -m pytest
 
-lint: install  ## style and types only
+lint: $(STAMP)  ## style and types only
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 
-bench: install  ## speed of a training step beside a plain PyTorch loop
+bench: $(STAMP)  ## speed of a training step beside a plain PyTorch loop
 	@$(BIN)/acclimate bench step
 
 clean:  ## remove .venv and everything that tools left behind
@@ -41,7 +42,7 @@ clean:  ## remove .venv and everything that tools left behind
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 stale:
 
