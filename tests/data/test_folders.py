@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError
@@ -179,12 +179,14 @@ def test_a_name_that_means_two_things(image_folder, tmp_path, monkeypatch):
     assert not has_test_split("./digits")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**6), min_size=1))
 def test_natural_order_of_numbers_is_that_of_numbers(numbers):
     names = sorted((f"image{n}.png" for n in numbers), key=natural_key)
     assert names == [f"image{n}.png" for n in sorted(numbers)]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_natural_key_compares_any_two_texts(first, second):
     assert (natural_key(first) < natural_key(second)) in (True, False)

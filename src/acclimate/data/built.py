@@ -21,6 +21,10 @@ def built_once(path: Path, fingerprint: str | None, build: Callable[[], Arrays])
     """
     from filelock import FileLock
 
+    # a kept file is whole, because it was renamed into place: reading it needs no lock
+    kept = _read(path, fingerprint)
+    if kept is not None:
+        return kept
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):

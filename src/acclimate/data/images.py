@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ EXTENSIONS = frozenset(
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R 601, the weights Pillow uses."""
+
+BLOCK = 2048
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -67,7 +70,10 @@ def probe(path: Path) -> None:
 
 def in_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
     """``map`` in a pool of threads: Pillow decodes outside the interpreter's lock."""
-    return _pool(os.getpid()).map(function, tasks)
+    remaining = iter(tasks)
+    # in blocks, because the pool would queue a million files at once
+    while block := list(itertools.islice(remaining, BLOCK)):
+        yield from _pool(os.getpid()).map(function, block)
 
 
 @lru_cache(maxsize=1)
