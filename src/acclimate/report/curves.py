@@ -27,8 +27,8 @@ def learning_curves(record: RunRecord, metrics: Metrics) -> list[Chart]:
     shares = [name for name in names if name not in losses and _is_share(name, metrics[name])]
     others = [name for name in names if name not in losses and name not in shares]
     charts = [_losses(metrics, losses), _shares(metrics, shares)]
-    charts += [_other(metrics, name) for name in others]
     charts += [_accuracies(record), _scores(record)]
+    charts += [_other(metrics, name) for name in others]
     return [one for one in charts if one is not None]
 
 

@@ -21,6 +21,8 @@ FEWEST_POINTS = 10
 _PERPLEXITY = 30.0
 _COMPONENTS = 30
 _NEIGHBOURS = 10
+# domains are drawn in turns, a part of each at a time, so that neither hides the other
+_LAYERS = 6
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,13 @@ def embedding_chart(
         "source": predicted["source"] if labels is None else labels,
         "target": predicted["target"],
     }
-    traces = [_trace(d, plane, np.arange(len(plane)), _domain_colour(d), "domain")
-              for d, plane in planes.items()]  # fmt: skip
+    traces = [
+        _trace(
+            domain, plane, np.arange(layer, len(plane), _LAYERS), _domain_colour(domain), "domain"
+        )
+        for layer in range(_LAYERS)
+        for domain, plane in planes.items()
+    ]
     for index in range(len(class_names)):
         colour = chart.class_colour(index, len(class_names))
         traces += [
@@ -116,10 +123,7 @@ def embedding_chart(
         hovermode="closest",
         dragmode="zoom",
     )
-    words = (
-        f"{embedding.mixing:.0%} mixed: how often an item's {_NEIGHBOURS} nearest neighbours in "
-        "feature space come from the other domain, against chance."
-    )
+    words = f"Mixing: {embedding.mixing:.0%}."
     return Chart(
         title,
         f"t-SNE of {len(samples.source)} source and {len(samples.target)} target items. {words}",
@@ -132,12 +136,14 @@ def embedding_chart(
 def legends(class_names: list[str]) -> dict[str, list[LegendEntry]]:
     """For each colouring its legend; they hide the same traces in every panel."""
     domain = [
-        LegendEntry("source", chart.SOURCE, "circle", (0,)),
-        LegendEntry("target", chart.TARGET, "diamond", (1,)),
+        LegendEntry("source", chart.SOURCE, "circle", tuple(range(0, 2 * _LAYERS, 2))),
+        LegendEntry("target", chart.TARGET, "diamond", tuple(range(1, 2 * _LAYERS, 2))),
     ]
-    count = len(class_names)
+    count, first = len(class_names), 2 * _LAYERS
     by_class = [
-        LegendEntry(name, chart.class_colour(i, count), "square", (2 + 2 * i, 3 + 2 * i))
+        LegendEntry(
+            name, chart.class_colour(i, count), "square", (first + 2 * i, first + 2 * i + 1)
+        )
         for i, name in enumerate(class_names)
     ]
     return {"domain": domain, "class": by_class}

@@ -22,6 +22,11 @@ class Tile:
     confidence: str
     label: str | None
 
+    @property
+    def short_name(self) -> str:
+        """The last part of a path: a narrow tile has no room for the folders."""
+        return self.name.rstrip("/").rsplit("/", 1)[-1] or self.name
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -43,8 +48,11 @@ def confident_mistakes(target: Items, class_names: list[str]) -> Strip:
     confidence = target.probabilities.max(axis=1)
     wrong = np.flatnonzero(target.probabilities.argmax(axis=1) != target.labels)
     order = wrong[np.argsort(-confidence[wrong], kind="stable")][:TILES]
-    note = f"{len(wrong):,} of {len(target):,} sample items are wrong." if len(wrong) else (
-        "No sample item is wrong.")  # fmt: skip
+    note = (
+        f"{len(wrong):,} of {len(target):,} sample items are wrong."
+        if len(wrong)
+        else ("No sample item is wrong.")
+    )
     return Strip("Most confident mistakes", note, _tiles(target, order, class_names), oracle=True)
 
 

@@ -20,6 +20,7 @@ from acclimate.report.section import build_section
 from acclimate.report.table import (
     comparison_rows,
     is_source_only,
+    oracle_source_only_accuracy,
     oracle_target_accuracy,
     task_label,
     text_table,
@@ -51,7 +52,7 @@ def render_report(runs: Sequence[Run], title: str | None = None) -> str:
     records = [run.record for run in _with_baselines(runs)]
     points = _POINTS_ALONE if len(runs) == 1 else _POINTS_AMONG_SEVERAL
     sections = [
-        build_section(run, f"run{index}", points, _source_only_accuracy(run.record, records))
+        build_section(run, f"run{index}", points, _before(run, records))
         for index, run in enumerate(runs)
     ]
     headings, cells = text_table(comparison_rows(records))
@@ -86,15 +87,13 @@ def _with_baselines(runs: Sequence[Run]) -> list[Run]:
     return [*found.values(), *runs]
 
 
-def _source_only_accuracy(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
-    for other in records:
-        if (
-            other is not record
-            and is_source_only(other)
-            and task_label(other) == task_label(record)
-        ):
-            return oracle_target_accuracy(other)
-    return None
+def _before(run: Run, records: Sequence[RunRecord]) -> float | None:
+    """What the run's oracle accuracy is to be compared with; nothing for source-only itself."""
+    if is_source_only(run.record):
+        return None
+    if run.baseline is not None:
+        return oracle_target_accuracy(run.baseline.record)
+    return oracle_source_only_accuracy(run.record, records)
 
 
 def _title(runs: Sequence[Run]) -> str:
@@ -113,7 +112,7 @@ def _summary(runs: Sequence[Run]) -> str:
     rest = len(runs) - sum(outcomes.values())
     if rest:
         parts.append(f"{rest} without a verdict")
-    return f"{len(runs)} runs against source-only: {', '.join(parts)}."
+    return f"{len(runs)} runs: {', '.join(parts)}."
 
 
 def _environment() -> Environment:

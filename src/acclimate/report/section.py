@@ -14,7 +14,7 @@ from acclimate.report import classes, curves, embedding, gallery
 from acclimate.report.chart import Chart, LegendEntry
 from acclimate.report.run import Array, Run, Samples
 from acclimate.report.sprites import Sheet, make_sheet
-from acclimate.report.table import algorithm_label, oracle_target_accuracy, seed_of, task_label
+from acclimate.report.table import algorithm_label, seed_of, task_label
 from acclimate.report.words import VerdictWords, verdict_words
 
 
@@ -58,14 +58,16 @@ class Section:
     strips: list[gallery.Strip]
     thumbnails: dict[str, Thumbnails]
     tables: list[tuple[str, list[tuple[str, str]]]]
+    finished: bool = True
     seed: int | None = None
     skipped: list[tuple[str, list[str]]] = field(default_factory=list)
 
 
 def build_section(run: Run, key: str, points: int, oracle_baseline: float | None) -> Section:
-    """``points``: most items per domain in the t-SNE. ``key`` prefixes the ids in the page."""
-    if run.baseline is not None:
-        oracle_baseline = oracle_target_accuracy(run.baseline.record)
+    """``key`` prefixes the ids in the page, ``points``: most items per domain in the t-SNE.
+
+    ``oracle_baseline``: source-only's oracle target accuracy, where it is known.
+    """
     samples, notes = run.samples, list(run.notes)
     names = _class_names(run)
     strips = gallery.strips(samples.target, names) if samples else []
@@ -83,6 +85,7 @@ def build_section(run: Run, key: str, points: int, oracle_baseline: float | None
         strips=strips,
         thumbnails=thumbnails,
         tables=_tables(run),
+        finished=record.status == "finished",
         seed=seed_of(record),
         skipped=[(d.name, d.skipped) for d in (record.source, record.target) if d.skipped],
     )

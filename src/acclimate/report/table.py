@@ -47,23 +47,36 @@ def comparison_rows(records: Sequence[RunRecord]) -> list[Row]:
 
 
 def text_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells as text. Task and seed appear only where the rows differ in them."""
+    """Headings and cells as text.
+
+    Task and seed appear only where the rows differ in them, oracle columns only where one row
+    has a value.
+    """
     columns = dict(_COLUMNS)
     if len({row.task for row in rows}) < 2:
         del columns["task"]
     if len({row.seed for row in rows}) < 2:
         del columns["seed"]
+    if all(row.oracle_target_accuracy is None for row in rows):
+        del columns["target accuracy (oracle)"]
+    if all(row.oracle_gap_closed is None for row in rows):
+        del columns["gap closed (oracle)"]
     return list(columns), [[show(row) for show in columns.values()] for row in rows]
 
 
 def gap_closed(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
     """Share of the gap between source-only and train-on-target that ``record`` closes (oracle)."""
     own = oracle_target_accuracy(record)
-    floor = _reference_accuracy(record, [other for other in records if is_source_only(other)])
+    floor = oracle_source_only_accuracy(record, records)
     ceiling = _reference_accuracy(record, [other for other in records if other.uses_target_labels])
     if own is None or floor is None or ceiling is None or ceiling <= floor:
         return None
     return (own - floor) / (ceiling - floor)
+
+
+def oracle_source_only_accuracy(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
+    """Oracle target accuracy of source-only on the same task, of the same seed if there is one."""
+    return _reference_accuracy(record, [other for other in records if is_source_only(other)])
 
 
 def is_source_only(record: RunRecord) -> bool:
@@ -183,7 +196,8 @@ def _without_verdict(record: RunRecord) -> str | None:
 def _estimate_text(row: Row) -> str:
     if row.estimate is None:
         return NOTHING
-    return f"{percent(row.estimate)} ({percent(row.estimate_low)}–{percent(row.estimate_high)})"
+    low, high = percent(row.estimate_low)[:-1], percent(row.estimate_high)[:-1]
+    return f"{percent(row.estimate)} ({low}–{high})"
 
 
 _COLUMNS: dict[str, Callable[[Row], str]] = {
