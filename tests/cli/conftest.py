@@ -41,7 +41,7 @@ def acclimate(capsys, monkeypatch, tmp_path):
 
 @pytest.fixture
 def run_folder(tmp_path):
-    """A finished run: an untrained network for 12×12 colour pictures of three classes."""
+    """A finished run: an untrained network for 28×28 colour pictures of three classes."""
     folder = tmp_path / "run"
     torch.manual_seed(0)
     spec = Spec((3, 28, 28), CLASSES)
@@ -79,12 +79,12 @@ def run_folder(tmp_path):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A folder with a folder for each class, of three pictures each."""
+    """A folder with a folder for each class, of ten pictures each."""
     folder = tmp_path / "pictures"
     draws = np.random.default_rng(0)
     for name in CLASSES:
         (folder / name).mkdir(parents=True)
-        for number in range(3):
+        for number in range(10):
             pixels = draws.integers(0, 256, (20, 30, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
     return folder

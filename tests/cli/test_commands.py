@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from acclimate.algorithms import algorithms
 from acclimate.cli.main import build_app
+from acclimate.core.records import read_record
 from acclimate.data import datasets
 from acclimate.training.inference import load_model
 
@@ -24,7 +25,7 @@ def commands(group=None, prefix=()):
 
 ALL = dict(commands())
 NAMES = [pytest.param(name, id=" ".join(name)) for name in ALL]
-PRINTS_RESULTS = [n for n, c in ALL.items() if any("--json" in p.opts for p in c.params)]
+PRINTS_RESULTS = {n for n, c in ALL.items() if any("--json" in p.opts for p in c.params)}
 
 
 def plain(text):
@@ -56,11 +57,6 @@ def test_example_names_existing_options(name):
     assert set(re.findall(r"--[a-z-]+", ALL[name].epilog)) <= known
 
 
-@pytest.mark.parametrize("name", ["evaluate", "predict", "report", "list", "doctor"])
-def test_commands_that_print_results_have_json(name):
-    assert (name,) in PRINTS_RESULTS
-
-
 JSON_LINES = {
     "list": ["list"],
     "list one kind": ["list", "algorithms"],
@@ -71,20 +67,31 @@ JSON_LINES = {
     "evaluate": ["evaluate", "RUN", "--data", "PICTURES"],
     "predict": ["predict", "RUN", "PICTURES", "--output", "out.csv"],
     "report": ["report", "RUN"],
+    "fit": [
+        *("fit", "--source", "PICTURES", "--target", "PICTURES", "--output", "NEW"),
+        *("--steps", "2", "--batch-size", "2", "--size", "28", "--evaluations", "1"),
+    ],
 }
+# minutes of training or measuring: their own tests look at what they print
+SLOW = {"demo", "bench"}
 
 
 @pytest.mark.parametrize("line", JSON_LINES.values(), ids=JSON_LINES)
 def test_json_is_one_object(acclimate, run_folder, pictures, line):
-    words = [{"RUN": run_folder, "PICTURES": pictures}.get(word, word) for word in line]
-    done = acclimate(*words, "--json")
+    places = {"RUN": run_folder, "PICTURES": pictures, "NEW": "first"}
+    done = acclimate(*(places.get(word, word) for word in line), "--json")
     assert done.code == 0, done.err
     result = json.loads(done.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert isinstance(result, dict)
-    table = acclimate(*words)
+    table = acclimate(*({**places, "NEW": "second"}.get(word, word) for word in line))
     assert table.code == 0, table.err
     assert table.out
     assert "…" not in table.out
+
+
+def test_every_command_that_prints_results_has_json():
+    tested = {tuple(line[: len(name)]) for name in ALL for line in JSON_LINES.values()}
+    assert {name for name in ALL if name[0] not in SLOW} <= tested & PRINTS_RESULTS
 
 
 def test_list_names_everything(acclimate):
@@ -99,7 +106,7 @@ def test_list_names_everything(acclimate):
 
 def test_evaluate_agrees_with_the_network_itself(acclimate, run_folder, pictures):
     result = json.loads(acclimate("evaluate", run_folder, "--data", pictures, "--json").out)
-    assert result["n"] == 9
+    assert result["n"] == 30
     assert {"accuracy", "auroc", "confusion", "class_accuracy"} <= result.keys()
     predicted = json.loads(
         acclimate("predict", run_folder, pictures, "--output", "p.csv", "--json").out
@@ -115,7 +122,7 @@ def test_class_order_is_the_models_own(acclimate, run_folder, pictures):
     (pictures / "cat").rmdir()
     result = json.loads(acclimate("evaluate", run_folder, "--data", pictures, "--json").out)
     assert result["class_names"] == list(load_model(run_folder).class_names)
-    assert result["class_counts"] == [0, 3, 3]
+    assert result["class_counts"] == [0, 10, 10]
     assert result["class_accuracy"][0] is None
 
 
@@ -139,6 +146,22 @@ def test_report_of_one_run_lies_in_it(acclimate, run_folder):
     done = acclimate("report", run_folder)
     assert done.code == 0
     assert (run_folder / "report.html").read_text(encoding="utf-8").startswith("<!")
+
+
+def test_report_names_the_baseline_and_survives_its_loss(acclimate, run_folder):
+    record = read_record(run_folder)
+    baseline = run_folder / "baseline"
+    record.write(baseline)
+    record.model_copy(update={"algorithm": "dann", "baseline": "baseline"}).write(run_folder)
+
+    def listed():
+        done = acclimate("report", run_folder, "--json")
+        assert done.code == 0, done.err
+        return [row["algorithm"] for row in json.loads(done.out)["runs"]]
+
+    assert listed() == ["source-only", "dann"]
+    (baseline / "record.json").unlink()
+    assert listed() == ["dann"]
 
 
 def test_version_and_bare_call(acclimate):

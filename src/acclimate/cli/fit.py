@@ -149,6 +149,9 @@ def _say(record: RunRecord, folder: Path, report: bool, json: bool) -> None:
     from acclimate.report.html import write_report
     from acclimate.report.table import comparison_rows, text_table
 
+    for domain in (record.source, record.target):
+        for line in domain.skipped:
+            console.warn(f"{domain.name}: skipped {line}")
     page = write_report([folder], folder / "report.html") if report else None
     records = [record]
     if record.baseline:

@@ -96,7 +96,7 @@ class _Commands(TyperGroup):
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[  # noqa: ARG001 - run() takes it out of the line; here for --help
+    debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error (any command).")
     ] = False,
 ) -> None:
