@@ -115,6 +115,11 @@ def softmax(logits):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+@pytest.fixture
+def minimal():
+    return minimal_record()
+
+
 @pytest.fixture(scope="session")
 def make_run():
     return write_run

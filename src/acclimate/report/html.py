@@ -66,7 +66,6 @@ def render_report(runs: Sequence[Run], title: str | None = None) -> str:
             summary=_summary(runs),
             headings=headings,
             rows=cells,
-            has_oracle=any(oracle_target_accuracy(record) is not None for record in records),
             sections=sections,
             plotly=Markup(_packed_plotly()),  # base64 has nothing to escape
         )
@@ -78,13 +77,14 @@ def _once(folders: Sequence[Path]) -> list[Path]:
 
 
 def _with_baselines(runs: Sequence[Run]) -> list[Run]:
-    """The runs and the source-only runs behind them, each once, the latter first."""
+    """The runs, each after the source-only run behind it, and each run once."""
     found: dict[Path, Run] = {}
     given = {run.folder.resolve() for run in runs}
     for run in runs:
         if run.baseline is not None and (place := run.baseline.folder.resolve()) not in given:
             found.setdefault(place, run.baseline)
-    return [*found.values(), *runs]
+        found[run.folder.resolve()] = run
+    return list(found.values())
 
 
 def _before(run: Run, records: Sequence[RunRecord]) -> float | None:

@@ -130,17 +130,17 @@ def seed_of(record: RunRecord) -> int | None:
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as text.
 
-    >>> percent(0.7134), percent(None)
-    ('71.3%', '–')
+    >>> percent(0.7134), percent(-0.5, 0), percent(None)
+    ('71.3%', '−50%', '–')
     """
-    return NOTHING if value is None else f"{100 * value:.{digits}f}%"
+    return NOTHING if value is None else f"{100 * value:.{digits}f}%".replace("-", "−")
 
 
 def duration(seconds: float) -> str:
     """Seconds as text.
 
     >>> duration(7.25), duration(41.6), duration(192), duration(7300)
-    ('7.2 s', '42 s', '3 min 12 s', '2 h 2 min')
+    ('7.2 s', '42 s', '3 min 12 s', '2 h 1 min')
     """
     if seconds < 10:
         return f"{seconds:.1f} s"

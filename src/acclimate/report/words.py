@@ -64,16 +64,22 @@ def _state(record: RunRecord) -> str:
 
 def _what_ran(record: RunRecord) -> str:
     source, target = sum(record.source.items.values()), sum(record.target.items.values())
-    target_kind = "labelled" if record.uses_target_labels else "unlabelled"
     classes = len(record.source.class_names)
     sentence = (
-        f"{algorithm_label(record)} on {source:,} labelled items of {record.source.name} and "
-        f"{target:,} {target_kind} items of {record.target.name}, {classes} classes; "
+        f"{algorithm_label(record)} on {source:,} labelled items of {record.source.name}"
+        f"{_target_part(record, target)}, {classes} classes; "
         f"{record.steps_done:,} steps in {duration(record.training_seconds)} "
         f"on {record.environment.device}."
     )
     skipped = len(record.source.skipped) + len(record.target.skipped)
     return f"{sentence} {skipped:,} unreadable files were skipped." if skipped else sentence
+
+
+def _target_part(record: RunRecord, items: int) -> str:
+    if is_source_only(record):
+        return f", without the {items:,} items of {record.target.name}"
+    kind = "labelled" if record.uses_target_labels else "unlabelled"
+    return f" and {items:,} {kind} items of {record.target.name}"
 
 
 def _how_sure(record: RunRecord) -> str:
