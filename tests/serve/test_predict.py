@@ -15,7 +15,8 @@ from acclimate.core.types import Spec
 from acclimate.models.network import build_network
 from acclimate.serve.annotate import MARKER
 from acclimate.serve.pictures import find_pictures
-from acclimate.serve.predict import COLUMNS, predict_pictures
+from acclimate.serve.predict import predict
+from acclimate.serve.predictions import COLUMNS
 
 
 def save(path, seed=0, size=(28, 28)):
@@ -38,7 +39,7 @@ def test_table_agrees_with_the_network(model, tmp_path):
         with torch.no_grad():
             shares = torch.softmax(model.network(pixels).logits[0].double(), dim=0).tolist()
         expected[str(path)] = sorted(zip(shares, model.class_names, strict=True), reverse=True)[:3]
-    predict_pictures(model, [tmp_path / "in"], tmp_path / "out.csv", batch_size=2)
+    predict(model, [tmp_path / "in"], tmp_path / "out.csv", batch_size=2)
     table = rows(tmp_path / "out.csv")
     assert tuple(table[0]) == COLUMNS
     assert {row["file"] for row in table} == expected.keys()
@@ -56,7 +57,7 @@ def test_unreadable_ones_are_listed_and_skipped(model, tmp_path):
     whole = (tmp_path / "in" / "good.png").read_bytes()
     (tmp_path / "in" / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "in" / "notes.txt").write_text("not even meant to be one")
-    done = predict_pictures(model, [tmp_path / "in"], tmp_path / "out.csv")
+    done = predict(model, [tmp_path / "in"], tmp_path / "out.csv")
     assert [row["file"] for row in rows(tmp_path / "out.csv")] == [str(tmp_path / "in/good.png")]
     assert [line.split(":")[0].split("/")[-1] for line in done.skipped] == [
         "cut.png",
@@ -65,7 +66,7 @@ def test_unreadable_ones_are_listed_and_skipped(model, tmp_path):
     ]
     (tmp_path / "in" / "good.png").unlink()
     with pytest.raises(DataError, match="none of 3 pictures"):
-        predict_pictures(model, [tmp_path / "in"], tmp_path / "other.csv")
+        predict(model, [tmp_path / "in"], tmp_path / "other.csv")
     assert not (tmp_path / "other.csv").exists()
 
 
@@ -75,7 +76,7 @@ def test_copies_keep_nested_folders_apart(model, tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
     copies = tmp_path / "copies"
     places = [tmp_path / "a", tmp_path / "c" / "a", tmp_path / "a" / "x.png"]
-    predict_pictures(model, places, tmp_path / "out.csv", annotate=copies)
+    predict(model, places, tmp_path / "out.csv", annotate=copies)
     found = sorted(str(path.relative_to(copies)) for path in copies.rglob("*.png"))
     assert found == ["a/b/x.png", "a/x-2.png", "a/x.png"]
     assert all(path.read_bytes() == content for path, content in before.items())
@@ -84,7 +85,7 @@ def test_copies_keep_nested_folders_apart(model, tmp_path):
 def test_copies_inside_the_pictures_folder_are_not_taken_for_pictures(model, tmp_path):
     save(tmp_path / "in" / "x.png")
     for _ in range(2):
-        done = predict_pictures(
+        done = predict(
             model, [tmp_path / "in"], tmp_path / "out.csv", annotate=tmp_path / "in" / "copies"
         )
         assert len(done.predictions) == 1
@@ -96,7 +97,7 @@ def test_two_classes_leave_the_third_empty(model, tmp_path):
     network = build_network("mnist-cnn", {"normalisation": "none"}, spec).eval()
     save(tmp_path / "x.png")
     small = replace(model, network=network, spec=spec)
-    predict_pictures(small, [tmp_path / "x.png"], tmp_path / "out.csv")
+    predict(small, [tmp_path / "x.png"], tmp_path / "out.csv")
     (row,) = rows(tmp_path / "out.csv")
     assert (row["class_3"], row["probability_3"]) == ("", "")
     assert float(row["probability"]) + float(row["probability_2"]) == pytest.approx(1, abs=1e-5)
@@ -105,7 +106,7 @@ def test_two_classes_leave_the_third_empty(model, tmp_path):
 def test_file_names_that_are_no_text(model, tmp_path):
     name = os.fsdecode(b"\xff.png")
     save(tmp_path / "in" / name)
-    predict_pictures(model, [tmp_path / "in"], tmp_path / "out.csv")
+    predict(model, [tmp_path / "in"], tmp_path / "out.csv")
     assert len(rows(tmp_path / "out.csv")) == 1
 
 
@@ -114,9 +115,7 @@ def test_diverged_model_is_refused(model, tmp_path):
     network = deepcopy(model.network)
     network.head.weight.data.fill_(float("nan"))
     with pytest.raises(DataError, match="not finite"):
-        predict_pictures(
-            replace(model, network=network), [tmp_path / "x.png"], tmp_path / "out.csv"
-        )
+        predict(replace(model, network=network), [tmp_path / "x.png"], tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -124,7 +123,29 @@ def test_model_for_vectors_is_refused(model, tmp_path):
     save(tmp_path / "x.png")
     vectors = replace(model, spec=Spec((20,), model.class_names))
     with pytest.raises(ConfigurationError, match="20 features"):
-        predict_pictures(vectors, [tmp_path / "x.png"], tmp_path / "out.csv")
+        predict(vectors, [tmp_path / "x.png"], tmp_path / "out.csv")
+
+
+def test_tables_are_predicted_row_by_row(model, tmp_path):
+    pixels = np.stack([save(tmp_path / "in" / f"{n}.png", n) for n in range(4)])
+    np.savez(tmp_path / "x.npz", x=pixels)
+    done = predict(model, [tmp_path / "x.npz", tmp_path / "in"], tmp_path / "out.csv", batch_size=3)
+    files = [row["file"] for row in rows(tmp_path / "out.csv")]
+    assert files[:2] == [f"{tmp_path}/x.npz/0", f"{tmp_path}/x.npz/1"]
+    first, second = done.predictions[:4], done.predictions[4:]
+    assert [p.name for p in first] == [p.name for p in second]
+    shares = [[p for _, p in prediction.best] for prediction in (*first, *second)]
+    assert np.allclose(shares[:4], shares[4:], atol=1e-6)
+    np.savez(tmp_path / "vectors.npz", x=np.zeros((3, 5)))
+    with pytest.raises((ConfigurationError, DataError), match="5"):
+        predict(model, [tmp_path / "vectors.npz"], tmp_path / "other.csv")
+
+
+def test_output_that_is_in_the_way(model, tmp_path):
+    save(tmp_path / "x.png")
+    for output in (tmp_path, tmp_path / "x.png"):
+        with pytest.raises(ConfigurationError, match="--output"):
+            predict(model, [tmp_path / "x.png"], output)
 
 
 def test_pictures_given_twice_count_once(tmp_path):

@@ -37,7 +37,7 @@ def evaluate(
 
     model = load_model(run)
     with download_progress() as progress:
-        domain = open_for(model, data, split, progress)
+        domain = open_for(model, data, split, progress=progress)
     metrics = evaluate_model(model, domain, batch_size)
     for line in domain.skipped:
         console.warn(f"skipped {line}")

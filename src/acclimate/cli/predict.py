@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Pictures, folders of pictures, .npz files with x.")
+    ],
     output: Annotated[Path, typer.Option(help="The table to write.")] = Path("predictions.csv"),
     annotate: Annotated[
         Path | None,
@@ -29,17 +31,17 @@ def predict(
     batch_size: BatchSizeOption = 256,
     json: JsonOption = False,
 ) -> None:
-    """Predict pictures into a CSV file: class, probability, and the two classes that come next.
+    """Predict into a CSV file: class, probability, and the two classes that come next.
 
     Unreadable pictures are listed and skipped; only when all are does the command fail.
     """
-    from acclimate.serve.predict import predict_pictures
+    from acclimate.serve.predict import predict as predict_all
     from acclimate.training.inference import load_model
 
     model = load_model(run)
     with console.progress() as bar:
         task = bar.add_task("pictures", total=None)
-        done = predict_pictures(
+        done = predict_all(
             model,
             paths,
             output,
@@ -61,7 +63,7 @@ def predict(
             }
         )
         return
-    console.print_table(["class", "pictures"], [(k, counts[k]) for k in model.class_names])
+    console.print_table(["class", "items"], [(k, counts[k]) for k in model.class_names])
     console.print_line(f"{len(done.predictions)} predictions in {output}")
     if annotate is not None:
         console.print_line(f"annotated copies in {annotate}")

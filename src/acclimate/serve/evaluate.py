@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from acclimate.core.errors import DataError
 from acclimate.core.records import LabelledMetrics
 from acclimate.data.domain import Domain
 from acclimate.data.download import Progress
-from acclimate.data.sources import open_domain
+from acclimate.data.sources import Labels, open_domain
 from acclimate.training.inference import LoadedModel
 from acclimate.validators.metrics import labelled_metrics
 
 
 def open_for(
-    model: LoadedModel, spec: str, split: str = "test", progress: Progress | None = None
+    model: LoadedModel,
+    spec: str | Path,
+    split: str = "test",
+    *,
+    labels: Labels = "required",
+    progress: Progress | None = None,
 ) -> Domain:
-    """Labelled data in the model's own size, channels and order of classes.
+    """Data in the model's own size, channels and order of classes.
 
-    ``spec`` and ``split`` as in ``open_domain``, whose errors this raises.
+    ``spec``, ``split`` and ``labels`` as in ``open_domain``, whose errors this raises.
     """
     shape = model.spec.input_shape
     channels, size = (shape[0], shape[1]) if len(shape) == 3 else (None, None)
     return open_domain(
         spec,
-        labels="required",
+        labels=labels,
         class_names=model.class_names,
         size=size,
         channels=channels,
         split=split,
         progress=progress,
     )
+
+
+def check_shape(model: LoadedModel, domain: Domain) -> None:
+    """Raise ``DataError`` naming both shapes unless ``domain`` holds what ``model`` takes."""
+    if domain.input_shape != model.spec.input_shape:
+        raise DataError(
+            f"{domain.name} has items of shape {_times(domain.input_shape)}, "
+            f"but the model takes {_times(model.spec.input_shape)}"
+        )
 
 
 def evaluate_model(model: LoadedModel, domain: Domain, batch_size: int = 512) -> LabelledMetrics:
@@ -47,11 +63,7 @@ def evaluate_model(model: LoadedModel, domain: Domain, batch_size: int = 512) ->
             f"{domain.name} has the classes {', '.join(domain.class_names)}, but the model knows "
             f"{', '.join(model.class_names)}"
         )
-    if domain.input_shape != model.spec.input_shape:
-        raise DataError(
-            f"{domain.name} has items of shape {_times(domain.input_shape)}, "
-            f"but the model takes {_times(model.spec.input_shape)}"
-        )
+    check_shape(model, domain)
     logits, _ = model.outputs(domain, batch_size)
     return labelled_metrics(logits, domain.labels, model.class_names)
 
