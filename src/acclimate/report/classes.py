@@ -72,7 +72,8 @@ def _worst_confusion(counts: Array, names: list[str]) -> str:
         return "No item is confused."
     label, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
     count = int(wrong[label, predicted])
-    return f"Most often, “{names[label]}” is taken for “{names[predicted]}” ({count:,} times)."
+    times = "once" if count == 1 else f"{count:,} times"
+    return f"Most often, “{names[label]}” is taken for “{names[predicted]}” ({times})."
 
 
 def reliability_chart(record: RunRecord) -> Chart | None:
@@ -143,10 +144,9 @@ def _reliability_trace(
 
 def shares_chart(record: RunRecord, samples: Samples | None) -> Chart | None:
     """Classes predicted on the target beside the classes of the source."""
-    evaluation = shown_evaluation(record)
-    if evaluation is None or not evaluation.predicted_class_shares:
+    predicted = _predicted_shares(record, samples)
+    if predicted is None:
         return None
-    predicted = evaluation.predicted_class_shares
     parts: list[tuple[str, list[Any], str, str]] = [
         ("predicted on target", predicted, chart.TARGET, "")
     ]
@@ -180,6 +180,16 @@ def shares_chart(record: RunRecord, samples: Samples | None) -> Chart | None:
         "unless the target's classes really are distributed like that.",
         height=340,
     )
+
+
+def _predicted_shares(record: RunRecord, samples: Samples | None) -> list[float] | None:
+    """Of the sample items, which are those that any oracle label belongs to; else the record's."""
+    if samples is not None and len(samples.target):
+        predicted = samples.target.probabilities.argmax(axis=1)
+        counts = np.bincount(predicted, minlength=samples.target.logits.shape[1])
+        return [float(share) for share in counts / len(predicted)]
+    evaluation = shown_evaluation(record)
+    return (evaluation.predicted_class_shares or None) if evaluation is not None else None
 
 
 def _source_shares(record: RunRecord, samples: Samples | None, classes: int) -> Any:

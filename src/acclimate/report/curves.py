@@ -100,7 +100,8 @@ def _shares(metrics: Metrics, names: list[str]) -> Chart | None:
         layout["shapes"] = [_level(0.5)]
         caption = (
             "Domain accuracy near 50% (dotted) means that the domain classifier cannot tell source "
-            "from target; near 100%, that it tells them apart with ease."
+            "from target; near 100%, that it tells them apart with ease; far below 50%, that the "
+            "features change faster than it learns."
         )
     return Chart(
         "Domain accuracy, λ and other shares",
@@ -229,4 +230,4 @@ def _chosen_in_words(record: RunRecord) -> str:
     if record.chosen is None:
         return "No checkpoint has been chosen."
     validator = record.chosen.validator.replace("_", " ")
-    return f"Step {record.chosen.step:,} was chosen by {validator} ({record.chosen.score:.4g})."
+    return f"Step {record.chosen.step:,} was chosen by the {validator} score ({record.chosen.score:.4g})."

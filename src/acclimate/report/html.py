@@ -6,6 +6,7 @@ import base64
 import gzip
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -61,7 +62,7 @@ def render_report(runs: Sequence[Run], title: str | None = None) -> str:
         .get_template("page.html.j2")
         .render(
             title=title or _title(runs),
-            created=max((run.record.finished or run.record.created for run in runs), default=""),
+            created=_readable(max(run.record.finished or run.record.created for run in runs)),
             version=runs[0].record.environment.acclimate,
             summary=_summary(runs),
             headings=headings,
@@ -99,6 +100,16 @@ def _before(run: Run, records: Sequence[RunRecord]) -> float | None:
 def _title(runs: Sequence[Run]) -> str:
     tasks = list(dict.fromkeys(task_label(run.record) for run in runs))
     return tasks[0] if len(tasks) == 1 else f"{len(runs)} runs on {len(tasks)} tasks"
+
+
+def _readable(moment: str) -> str:
+    """An ISO date and time without its seconds' fractions; anything else as it is."""
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    zone = "UTC" if parsed.utcoffset() == timedelta(0) else parsed.strftime("%z")
+    return f"{parsed:%Y-%m-%d %H:%M} {zone}".rstrip()
 
 
 def _summary(runs: Sequence[Run]) -> str:

@@ -211,9 +211,9 @@ def _tables(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
     }
     return [
         ("Run", _flat(about)),
-        ("Settings", _flat(record.settings)),
         ("Data", _flat(domains)),
         ("Environment", _flat(record.environment.model_dump())),
+        ("Settings", _flat(record.settings)),
     ]
 
 

@@ -113,7 +113,7 @@ def _grounds(record: RunRecord) -> str:
     text = f"{method}: source validation labels and unlabelled target items. "
     if record.chosen is not None:
         validator = record.chosen.validator.replace("_", " ")
-        text += f"Step {record.chosen.step:,} was chosen by {validator}. "
+        text += f"Step {record.chosen.step:,} was chosen by the {validator} score. "
     if record.uses_target_labels:
         return _sentence(text) + " The training itself used target labels."
     return (
@@ -128,13 +128,22 @@ def _oracle(record: RunRecord, baseline: float | None) -> str:
         return ""
     text = f"Labels for evaluation exist: the target accuracy is {percent(own)}"
     if baseline is None:
-        return f"{text}."
+        return f"{text}.{_missed(record, own)}"
     change = 100 * (own - baseline)
-    text += f", source-only {percent(baseline)} ({change:+.1f} points)."
+    points = f"{change:+.1f}".replace("-", "−")
+    text += f", source-only {percent(baseline)} ({points} points).{_missed(record, own)}"
     outcome = record.verdict.outcome if record.verdict else None
     if (outcome == "helped" and change < 0) or (outcome == "hurt" and change > 0):
         text += " This contradicts the verdict: trust the labels."
     return text
+
+
+def _missed(record: RunRecord, own: float) -> str:
+    """Says when the label-free interval does not hold the truth."""
+    if record.estimate is None or record.estimate.low <= own <= record.estimate.high:
+        return ""
+    direction = "too high" if own < record.estimate.low else "too low"
+    return f" The label-free estimate is {direction} here: its interval misses this."
 
 
 def _next(record: RunRecord) -> str:
