@@ -23,7 +23,7 @@ _LAZY = {
     "train": "acclimate.training.loop",
     "fit": "acclimate.training.fit",
     "FitSettings": "acclimate.training.settings",
-    "load_model": "acclimate.models.files",
+    "load_model": "acclimate.training.inference",
 }
 
 __all__ = ["__version__", *_LAZY]

@@ -115,7 +115,9 @@ class SubsetStore:
 
 def _check_labels(name: str, labels: Tensor, count: int, class_names: tuple[str, ...]) -> None:
     if labels.dtype != torch.int64 or labels.ndim != 1:
-        raise DataError(f"{name}: labels must be a vector of whole numbers, not {labels.dtype} {tuple(labels.shape)}")
+        raise DataError(
+            f"{name}: labels must be a vector of whole numbers, not {labels.dtype} {tuple(labels.shape)}"
+        )
     if len(labels) != count:
         raise DataError(f"{name}: {count} items but {len(labels)} labels; each item needs one")
     if count and (int(labels.min()) < 0 or int(labels.max()) >= len(class_names)):

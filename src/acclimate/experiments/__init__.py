@@ -1,0 +1,1 @@
+"""Tables and measurements, each one Python function."""

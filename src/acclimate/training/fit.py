@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -16,6 +17,7 @@ from acclimate.training.task import Task, choose_network, open_task, replace_set
 from acclimate.validators.verdict import judge
 
 BASELINE = "baseline"
+SOURCE_ONLY = "source-only"
 
 
 def fit(
@@ -43,25 +45,69 @@ def fit(
     Raises ``AcclimateError`` for every mistake in the settings or the data.
     """
     algorithm = make_algorithm(settings)
-    if fabric is None:
-        fabric = make_fabric(settings)
-        fabric.launch()
+    fabric = fabric or _launched(settings)
     task = open_task(settings)
     settings = choose_network(settings, task.spec)
-    wants_baseline = baseline and algorithm.uses_target and not algorithm.oracle
+    compared = baseline and algorithm.uses_target and not algorithm.oracle
     main = Run(task, settings, output, fabric, observer, command)
+    # claimed before the baseline trains, so that what does not fit is said first and a run that
+    # is killed in between can be continued
     main.claim(resume)
-    if wants_baseline:
-        bare = replace_settings(settings, algorithm="source-only", algorithm_options={})
-        folder = output / BASELINE
-        Run(task, bare, folder, fabric, observer, command).execute(resume=True)
+    if compared:
+        bare = _as(settings, SOURCE_ONLY)
+        Run(task, bare, output / BASELINE, fabric, observer, command).execute(resume=True)
     record = main.execute(resume=True)
-    if wants_baseline and fabric.is_global_zero:
-        record.baseline = BASELINE
-        record.verdict = verdict_for(task, output, output / BASELINE)
-        record.write(output)
+    if compared and fabric.is_global_zero:
+        _add_verdict(task, record, output, output / BASELINE)
     fabric.barrier()
     return record
+
+
+def fit_rows(
+    settings: FitSettings,
+    rows: Sequence[str],
+    output: Path,
+    *,
+    observer: Observer | None = None,
+    command: str = "",
+) -> tuple[list[Path], list[RunRecord]]:
+    """Train several algorithms on one task, each into ``output/ALGORITHM``; returns folders and records.
+
+    All rows share task, network, augmentation and budget; those that adapt are judged against
+    the row ``source-only``, if there is one. Rows that are finished already are kept.
+    """
+    fabric = _launched(settings)
+    task = open_task(settings)
+    settings = choose_network(settings, task.spec)
+    runs = [Run(task, _as(settings, row), output / row, fabric, observer, command) for row in rows]
+    for run in runs:
+        run.claim(resume=True)
+    records = [run.execute(resume=True) for run in runs]
+    for run, record in zip(runs, records, strict=True):
+        adapts = run.algorithm.uses_target and not run.algorithm.oracle
+        if adapts and SOURCE_ONLY in rows and fabric.is_global_zero:
+            _add_verdict(task, record, run.folder, output / SOURCE_ONLY)
+    return [run.folder for run in runs], records
+
+
+def _launched(settings: FitSettings) -> Fabric:
+    fabric = make_fabric(settings)
+    fabric.launch()
+    return fabric
+
+
+def _as(settings: FitSettings, algorithm: str) -> FitSettings:
+    """The same settings for another algorithm; options are kept for the one they were made for."""
+    if algorithm == settings.algorithm:
+        return settings
+    return replace_settings(settings, algorithm=algorithm, algorithm_options={})
+
+
+def _add_verdict(task: Task, record: RunRecord, adapted: Path, baseline: Path) -> None:
+    inside = baseline.parent == adapted
+    record.baseline = baseline.name if inside else f"../{baseline.name}"
+    record.verdict = verdict_for(task, adapted, baseline)
+    record.write(adapted)
 
 
 def verdict_for(task: Task, adapted: Path, baseline: Path) -> Verdict:
@@ -70,8 +116,7 @@ def verdict_for(task: Task, adapted: Path, baseline: Path) -> Verdict:
     records = [read_record(baseline), read_record(adapted)]
     source, target = task.source.validation, task.target.evaluate
     assert source.labels is not None
-    outputs = [(model.outputs(source)[0], model.outputs(target)[0]) for model in models]
-    before, after = outputs
+    before, after = [(model.outputs(source)[0], model.outputs(target)[0]) for model in models]
     estimates = [record.estimate for record in records]
     assert estimates[0] is not None
     assert estimates[1] is not None
