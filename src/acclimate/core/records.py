@@ -76,12 +76,26 @@ class Estimate(_Part):
     high: float
 
 
+class Behaviour(_Part):
+    """How a model behaves on unlabelled target items, all in [0, 1]; see ``validators.verdict``."""
+
+    share_distance: float
+    consistency: float
+    stability: float
+
+
 class Verdict(_Part):
-    """Whether adaptation helped, judged without target labels, against source-only."""
+    """Whether adaptation helped, judged without target labels, against source-only.
+
+    ``expected_change`` is in accuracy, e.g. 0.05 for five points more than source-only.
+    """
 
     outcome: Outcome
     probability_helped: float | None
     reason: str
+    expected_change: float | None = None
+    before: Behaviour | None = None
+    after: Behaviour | None = None
     baseline_estimate: Estimate | None = None
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from acclimate.core.records import RunRecord, Verdict, read_record
+from acclimate.training.behaviour import behaviour
 from acclimate.training.devices import make_fabric
-from acclimate.training.inference import load_model
 from acclimate.training.observer import Observer
 from acclimate.training.run import Run, make_algorithm
 from acclimate.training.settings import FitSettings
@@ -112,12 +112,10 @@ def _add_verdict(task: Task, record: RunRecord, adapted: Path, baseline: Path) -
 
 def verdict_for(task: Task, adapted: Path, baseline: Path) -> Verdict:
     """The label-free verdict on the run in ``adapted`` against the one in ``baseline``."""
-    models = [load_model(baseline), load_model(adapted)]
-    records = [read_record(baseline), read_record(adapted)]
-    source, target = task.source.validation, task.target.evaluate
-    assert source.labels is not None
-    before, after = [(model.outputs(source)[0], model.outputs(target)[0]) for model in models]
-    estimates = [record.estimate for record in records]
-    assert estimates[0] is not None
-    assert estimates[1] is not None
-    return judge(source.labels, before, after, (estimates[0], estimates[1]), records[1].warnings)
+    return judge(
+        behaviour(task, baseline),
+        behaviour(task, adapted),
+        len(task.target.evaluate),
+        read_record(baseline).estimate,
+        read_record(adapted).warnings,
+    )

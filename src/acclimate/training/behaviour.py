@@ -1,0 +1,76 @@
+"""How a finished run's model behaves on unlabelled target items: the evidence of the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from acclimate.core.records import Behaviour
+from acclimate.core.seeding import generator
+from acclimate.data.augmentation import Augmentation
+from acclimate.data.domain import Domain
+from acclimate.training.inference import LoadedModel, load_model
+from acclimate.training.task import Task
+from acclimate.validators.verdict import agreement, share_distance
+
+#: small enough that a person would not change their mind
+SMALL_CHANGE = Augmentation(rotation=15, scale=0.15, shift=0.1, contrast=0.3, brightness=0.15)
+VECTOR_NOISE = 0.1  # of each feature's deviation
+DRAWS = 3
+MOST = 2000  # items looked at
+EARLIER = (0.6, 0.8)  # of training: the checkpoints that the last one is held against
+
+
+def behaviour(task: Task, folder: Path) -> Behaviour:
+    """Measure the chosen model in ``folder`` on the target's evaluate part, and its checkpoints."""
+    model = load_model(folder)
+    domain = task.target.evaluate
+    if len(domain) > MOST:
+        domain = domain.subset(torch.linspace(0, len(domain) - 1, MOST).round().long())
+    logits, _ = model.outputs(domain)
+    return Behaviour(
+        share_distance=share_distance(logits, task.source_shares),
+        consistency=consistency(model, domain, logits),
+        stability=stability(folder),
+    )
+
+
+@torch.no_grad()
+def consistency(model: LoadedModel, domain: Domain, logits: Tensor) -> float:
+    """Share of predictions that survive a small random change, mean of three draws."""
+    shares = []
+    for draw in range(DRAWS):
+        random = generator(0, "consistency", draw)
+        parts = [
+            model.network(_changed(model, domain, indices, random)).logits
+            for indices in torch.split(torch.arange(len(domain)), 512)
+        ]
+        shares.append(agreement(torch.cat(parts), logits))
+    return float(np.mean(shares))
+
+
+def _changed(
+    model: LoadedModel, domain: Domain, indices: Tensor, random: torch.Generator
+) -> Tensor:
+    unit = model.preprocessing.to_unit(domain.store.gather(indices))
+    if domain.is_image:
+        return model.preprocessing.normalise(SMALL_CHANGE(unit, random))
+    inputs = model.preprocessing.normalise(unit)
+    return inputs + VECTOR_NOISE * torch.randn(inputs.shape, generator=random)
+
+
+def stability(folder: Path) -> float:
+    """Agreement of the last checkpoint's predictions with those at 60 and 80 % of training."""
+    paths = sorted((folder / "evaluations").glob("step-*.npz"))
+    steps = np.array([int(path.stem.removeprefix("step-")) for path in paths])
+    last = _target_logits(paths[-1])
+    earlier = [int(np.abs(steps - share * steps[-1]).argmin()) for share in EARLIER]
+    return float(np.mean([agreement(_target_logits(paths[index]), last) for index in earlier]))
+
+
+def _target_logits(path: Path) -> Tensor:
+    with np.load(path, allow_pickle=False) as stored:
+        return torch.from_numpy(stored["target_logits"].astype(np.float32))
