@@ -18,7 +18,7 @@ PAIRS = {
     "fonts": ("font-digits", "digits"),
 }
 ROWS = ("source-only", "dann", DEFAULT, "train-on-target")
-STEPS = 300
+STEPS = 400
 
 
 @dataclass(frozen=True)
