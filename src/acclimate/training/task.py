@@ -10,7 +10,7 @@ from torch import Tensor
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.core.records import DomainSummary
 from acclimate.core.types import Spec
-from acclimate.data.domain import Domain
+from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.preprocessing import Kind, Preprocessing, fit_preprocessing
 from acclimate.data.sources import has_test_split, open_source, open_target
 from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
@@ -56,30 +56,52 @@ def open_task(settings: FitSettings) -> Task:
 
     Raises ``AcclimateError`` for whatever is wrong with them, before anything is written.
     """
-    source = open_source(settings.source, size=settings.size, channels=settings.channels)
-    size: int | None = settings.size
-    channels: int | None = settings.channels
-    if source.is_image:
-        size = size or max(source.input_shape[1:])
-        channels = channels or _common_channels(settings, source)
-        if source.input_shape != (channels, size, size):
-            source = open_source(settings.source, size=size, channels=channels)
+    size, channels = _common_shape(settings)
+    source = open_source(settings.source, size=size, channels=channels)
+    fraction = 0.2 if len(source) < FEW else 0.1
+    source_splits = split_source(source, fraction=fraction, seed=settings.split_seed)
+    first = _summarise(
+        source, source, train=source_splits.train, validation=source_splits.validation
+    )
+    # splits are copies: let go of the whole before the next one is opened
+    source = _emptied(source)
     target = _open_target(settings, source, size, channels, "train")
+    _check_shapes(source, target)
     test = None
     if has_test_split(settings.target):
         test = _open_target(settings, source, size, channels, "test")
-    _check_shapes(source, target)
-    fraction = 0.2 if len(source) < FEW else 0.1
-    source_splits = split_source(source, fraction=fraction, seed=settings.split_seed)
-    target_splits = split_target(target, test=test, seed=settings.split_seed)
+    parts = split_target(target, test=test, seed=settings.split_seed)
+    second = _summarise(
+        target, source, adapt=parts.adapt, validation=parts.validation, evaluate=parts.evaluate
+    )
     preprocessing = fit_preprocessing(
         settings.preprocessing if source.is_image else _for_vectors(settings.preprocessing),
         source_splits.train,
-        target_splits.adapt,
+        parts.adapt,
     )
     spec = Spec(source.input_shape, source.class_names)
-    summaries = _summarise(source, source_splits, target, target_splits)
-    return Task(source_splits, target_splits, spec, preprocessing, summaries)
+    return Task(source_splits, parts, spec, preprocessing, (first, second))
+
+
+def _common_shape(settings: FitSettings) -> tuple[int | None, int | None]:
+    """Size and channels for both domains: as set, else the source's side and colour if one has it."""
+    size, channels = settings.size, settings.channels
+    if size is not None and channels is not None:
+        return size, channels
+    source = open_source(settings.source, size=size, channels=channels)
+    if not source.is_image:
+        return size, channels
+    common: int | None = channels or source.input_shape[0]
+    if common == 1 and channels is None:
+        target = _open_target(settings, source, None, None, "train")
+        common = target.input_shape[0] if target.is_image else 1
+    return size or max(source.input_shape[1:]), common
+
+
+def _emptied(domain: Domain) -> Domain:
+    """Name, shape and classes of a domain without its items."""
+    store = ResidentStore(torch.empty(0, *domain.store.shape[1:]))
+    return replace(domain, store=store, labels=None, item_names=None)
 
 
 def _open_target(
@@ -93,14 +115,6 @@ def _open_target(
         split=split,
         unlabelled=settings.unlabelled_target,
     )
-
-
-def _common_channels(settings: FitSettings, source: Domain) -> int:
-    """3 as soon as one of the domains has colour."""
-    if source.input_shape[0] == 3:
-        return 3
-    target = _open_target(settings, source, None, None, "train")
-    return target.input_shape[0] if target.is_image else 1
 
 
 def _for_vectors(kind: Kind) -> Kind:
@@ -126,29 +140,14 @@ def _shape(domain: Domain) -> str:
     return f"{domain.input_shape[0]} features"
 
 
-def _summarise(
-    source: Domain, source_splits: SourceSplits, target: Domain, target_splits: TargetSplits
-) -> tuple[DomainSummary, DomainSummary]:
-    first = DomainSummary(
-        name=source.name,
-        shape=source.input_shape,
-        class_names=list(source.class_names),
-        items={"train": len(source_splits.train), "validation": len(source_splits.validation)},
-        skipped=list(source.skipped),
-    )
-    parts = {
-        "adapt": target_splits.adapt,
-        "validation": target_splits.validation,
-        "evaluate": target_splits.evaluate,
-    }
-    second = DomainSummary(
-        name=target.name,
-        shape=target.input_shape,
+def _summarise(domain: Domain, source: Domain, **parts: Domain) -> DomainSummary:
+    return DomainSummary(
+        name=domain.name,
+        shape=domain.input_shape,
         class_names=list(source.class_names),
         items={name: len(part) for name, part in parts.items()},
-        skipped=list(target.skipped),
+        skipped=list(domain.skipped),
     )
-    return first, second
 
 
 def choose_network(settings: FitSettings, spec: Spec) -> FitSettings:
