@@ -33,13 +33,13 @@ def _block(
     padding: int = 0,
     pool: nn.Module | None = None,
 ) -> list[nn.Module]:
-    """Convolution, normalisation, pooling, ReLU."""
+    """Convolution, pooling, normalisation of what is left of it, ReLU."""
     convolution = nn.Conv2d(incoming, outgoing, kernel, padding=padding)
     pooling = [pool] if pool else []
     return [
         convolution,
-        *normalisation_layer(kind, outgoing),
         *pooling,
+        *normalisation_layer(kind, outgoing),
         nn.ReLU(inplace=True),
     ]
 
