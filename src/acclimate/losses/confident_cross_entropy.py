@@ -22,6 +22,7 @@ def confident_cross_entropy(
     Returns:
         The loss and the share of confident items, both scalars.
 
+    >>> import torch
     >>> teacher = torch.tensor([[9.0, 0.0], [0.1, 0.0]])
     >>> loss, share = confident_cross_entropy(torch.zeros(2, 2), teacher, 0.9)
     >>> round(loss.item(), 4), share.item()

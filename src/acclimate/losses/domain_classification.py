@@ -17,6 +17,7 @@ def domain_classification(source_logits: Tensor, target_logits: Tensor) -> Tenso
         source_logits: (S,) or (S, 1) logits of "this is target".
         target_logits: (T,) or (T, 1) likewise.
 
+    >>> import torch
     >>> round(domain_classification(torch.zeros(4), torch.zeros(2)).item(), 4)
     0.6931
     """
@@ -28,6 +29,7 @@ def domain_classification(source_logits: Tensor, target_logits: Tensor) -> Tenso
 def domain_accuracy(source_logits: Tensor, target_logits: Tensor) -> Tensor:
     """Balanced accuracy of the domain classifier, in [0, 1]; 0.5 means it cannot tell.
 
+    >>> import torch
     >>> domain_accuracy(torch.tensor([-1.0, -1.0]), torch.tensor([1.0, -1.0])).item()
     0.75
     """
