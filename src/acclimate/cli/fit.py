@@ -118,7 +118,7 @@ def _settings(
     """Settings from the options, or of the run that is to be continued."""
     from acclimate.cli.assignments import parse_assignments
     from acclimate.core.records import read_record
-    from acclimate.training.run import make_algorithm
+    from acclimate.training.parts import make_algorithm
     from acclimate.training.settings import FitSettings, make_settings
 
     if not given.get("unlabelled_target"):

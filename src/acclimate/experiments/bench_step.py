@@ -25,7 +25,7 @@ from acclimate.models import build_network
 from acclimate.training.devices import keep_freed_memory, make_fabric
 from acclimate.training.loop import train
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
-from acclimate.training.run import make_algorithm
+from acclimate.training.parts import make_algorithm
 from acclimate.training.settings import FitSettings, make_settings
 from acclimate.training.step import Step
 

@@ -11,7 +11,8 @@ from acclimate.core.records import RunRecord, Verdict, read_record
 from acclimate.training.behaviour import behaviour
 from acclimate.training.devices import make_fabric
 from acclimate.training.observer import Observer
-from acclimate.training.run import Run, make_algorithm
+from acclimate.training.parts import make_algorithm
+from acclimate.training.run import Run
 from acclimate.training.settings import FitSettings
 from acclimate.training.task import Task, choose_network, open_task, replace_settings
 from acclimate.validators.verdict import judge

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,10 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from acclimate.algorithms import Algorithm, algorithms
 from acclimate.core.errors import RunError
 from acclimate.core.records import RECORD_NAME, Chosen, Evaluation, RunRecord, Warned, read_record
-from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Batch
-from acclimate.data.augmentation import augmentation_pair
-from acclimate.data.batches import make_batches
 from acclimate.data.loader import BatchLoader
-from acclimate.models import build_network
 from acclimate.models.files import ModelDescription, parameter_count, save_model
 from acclimate.training.checkpoint import latest_checkpoint, restore, save_checkpoint
 from acclimate.training.devices import describe_environment, keep_freed_memory, peak_memory_mib
@@ -32,6 +25,8 @@ from acclimate.training.logs import MetricsLog
 from acclimate.training.loop import Logged, train
 from acclimate.training.observer import Observer
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
+from acclimate.training.parts import make_algorithm, make_loader, make_step
+from acclimate.training.progress import Clock, Progress
 from acclimate.training.samples import write_samples
 from acclimate.training.settings import FitSettings
 from acclimate.training.step import Step
@@ -44,77 +39,6 @@ from acclimate.validators.metrics import labelled_metrics
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def make_algorithm(settings: FitSettings) -> Algorithm:
-    """The configured algorithm; errors name the unknown name or option and the near miss."""
-    kind = algorithms.get(settings.algorithm)
-    return kind.build(f"algorithm {settings.algorithm}", settings.algorithm_options)
-
-
-def make_step(settings: FitSettings, task: Task) -> Step:
-    """Network and algorithm with the weights that ``settings.seed`` gives them."""
-    with torch.random.fork_rng():
-        torch.manual_seed(derive_seed(settings.seed, "network"))
-        network = build_network(settings.network, settings.network_options, task.spec)
-        torch.manual_seed(derive_seed(settings.seed, "modules"))
-        return Step(network, make_algorithm(settings), settings.averaging)
-
-
-def make_loader(
-    settings: FitSettings, task: Task, algorithm: Algorithm, fabric: Fabric
-) -> BatchLoader:
-    """Batches of both domains for every step, on the device."""
-    weak, strong = augmentation_pair(settings.augmentation)
-    common: dict[str, Any] = {
-        "seed": settings.seed,
-        "device": fabric.device,
-        "rank": fabric.global_rank,
-        "ranks": fabric.world_size,
-    }
-    size = settings.batch_size
-    source = make_batches(task.source.train, size, purpose="source", **common)
-    target = None
-    if algorithm.uses_target:
-        target = make_batches(task.target.adapt, size, purpose="target", **common)
-    return BatchLoader(
-        source,
-        target,
-        task.preprocessing,
-        weak,
-        strong if algorithm.uses_strong_view else None,
-        settings.seed,
-        fabric.device,
-        fabric.global_rank,
-    )
-
-
-@dataclass
-class _Progress:
-    """What a checkpoint's notes carry beside the weights."""
-
-    evaluations: list[Evaluation]
-    warnings: list[Warned]
-    chosen: Chosen | None
-    seconds: float
-
-    def notes(self) -> dict[str, Any]:
-        return {
-            "evaluations": [each.model_dump(mode="json") for each in self.evaluations],
-            "warnings": [each.model_dump(mode="json") for each in self.warnings],
-            "chosen": self.chosen.model_dump(mode="json") if self.chosen else None,
-            "seconds": self.seconds,
-        }
-
-    @classmethod
-    def from_notes(cls, notes: dict[str, Any]) -> _Progress:
-        chosen = notes["chosen"]
-        return cls(
-            [Evaluation.model_validate(each) for each in notes["evaluations"]],
-            [Warned.model_validate(each) for each in notes["warnings"]],
-            Chosen.model_validate(chosen) if chosen else None,
-            notes["seconds"],
-        )
 
 
 class Run:
@@ -138,7 +62,7 @@ class Run:
         self.steps = settings.step_count(len(self.task.source.train))
         self.evaluator = Evaluator(self.task, fabric.device)
         self.guard = CollapseGuard(self.task.spec.class_count)
-        self.progress = _Progress([], self.guard.warnings, None, 0.0)
+        self.progress = Progress([], self.guard.warnings, None, 0.0)
 
     def claim(self, resume: bool) -> None:
         """Make the folder ours: build everything once, so that what does not fit is said now.
@@ -204,7 +128,7 @@ class Run:
         if checkpoint is None:
             return 0
         restore(checkpoint, step, optimiser)
-        self.progress = _Progress.from_notes(checkpoint.notes)
+        self.progress = Progress.from_notes(checkpoint.notes)
         self.guard.warnings = self.progress.warnings
         return checkpoint.step
 
@@ -238,7 +162,7 @@ class Run:
         log = MetricsLog(self.folder, start) if self.fabric.is_global_zero else None
         self.observer.run_started(self.settings.algorithm, self.steps, start)
         interval = max(1, math.ceil(self.steps / self.settings.evaluations))
-        clock = _Clock(self.progress.seconds)
+        clock = Clock(self.progress.seconds)
         pauses = train(
             step,
             fast,
@@ -270,7 +194,7 @@ class Run:
         optimiser: torch.optim.Optimizer,
         logged: Logged,
         log: MetricsLog | None,
-        clock: _Clock,
+        clock: Clock,
         due: bool,
         record: RunRecord,
     ) -> bool:
@@ -391,26 +315,6 @@ class Run:
         record.chosen = self.progress.chosen
         record.training_seconds = self.progress.seconds
         record.write(self.folder)
-
-
-class _Clock:
-    """Seconds of training, not counting evaluation."""
-
-    def __init__(self, before: float) -> None:
-        self._sum, self._since = before, time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return self._sum + (time.perf_counter() - self._since if self._since else 0.0)
-
-    def stopped(self) -> _Clock:
-        return self
-
-    def __enter__(self) -> None:
-        self._sum, self._since = self.seconds, 0.0
-
-    def __exit__(self, *_: object) -> None:
-        self._since = time.perf_counter()
 
 
 def _check_same_settings(folder: Path, before: dict[str, Any], now_: dict[str, Any]) -> None:

@@ -16,9 +16,6 @@ from acclimate.data.sources import has_test_split, open_source, open_target
 from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
 from acclimate.training.settings import FitSettings
 
-SMALL = 64  # pixels; larger pictures want a pretrained backbone, not the paper's LeNet
-
-
 FEW = 2000  # items; fewer than that need a larger share held out to measure anything
 
 
