@@ -65,6 +65,12 @@ def fit(
     ] = None,
     gradient_clip: Annotated[float | None, typer.Option(help="Largest gradient norm.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random in training.")] = None,
+    memory_limit: Annotated[
+        int | None, typer.Option(help="MiB of decoded pictures to keep; more are streamed.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode a streamed domain.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes, one per device.")] = None,
     precision: Annotated[str | None, typer.Option(help="32, bf16 or 16.")] = None,

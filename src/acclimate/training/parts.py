@@ -43,6 +43,7 @@ def make_loader(
         "device": fabric.device,
         "rank": fabric.global_rank,
         "ranks": fabric.world_size,
+        "workers": settings.workers,
     }
     size = settings.batch_size
     source = make_batches(task.source.train, size, purpose="source", **common)

@@ -43,6 +43,10 @@ class FitSettings(Options):
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     seed: int = Field(0, ge=0, lt=2**63)
     split_seed: int = Field(0, ge=0, description="which items are held out; alike for all seeds")
+    memory_limit: int = Field(
+        2048, ge=1, description="MiB of decoded pictures to keep; a larger domain is streamed"
+    )
+    workers: int = Field(2, ge=0, le=64, description="processes that decode a streamed domain")
     device: str = "auto"
     devices: int = Field(1, ge=1, description="processes, one per device")
     precision: Precision = "32"
@@ -75,12 +79,13 @@ class FitSettings(Options):
         return 2000 if self.steps is None else self.steps
 
 
-#: Ganin et al., JMLR 17(59), 2016, section 5.2.2: what the paper states, and nothing it does not
+#: Ganin et al., JMLR 17(59), 2016, section 5.2.2: what the paper states; it does not state epochs
 PAPER: Mapping[str, Any] = {
     "algorithm": "dann",
     "preprocessing": "mean",
     "augmentation": "none",
     "batch_size": 64,
+    "epochs": 20,
     "optimiser": "sgd",
     "learning_rate": 0.01,
     "schedule": "paper",
@@ -97,6 +102,8 @@ def make_settings(protocol: str = "default", **chosen: Any) -> FitSettings:
     if protocol not in PROTOCOLS:
         raise ConfigurationError(f"unknown protocol {protocol!r}.{near_miss(protocol, PROTOCOLS)}")
     values = dict(PROTOCOLS[protocol])
+    if chosen.get("steps") is not None:
+        values.pop("epochs", None)
     for key, value in chosen.items():
         inherited = values.get(key)
         if isinstance(value, dict) and isinstance(inherited, dict):

@@ -54,7 +54,7 @@ def open_task(settings: FitSettings) -> Task:
     Raises ``AcclimateError`` for whatever is wrong with them, before anything is written.
     """
     size, channels = _common_shape(settings)
-    source = open_source(settings.source, size=size, channels=channels)
+    source = _open_source(settings, size, channels)
     fraction = 0.2 if len(source) < FEW else 0.1
     source_splits = split_source(source, fraction=fraction, seed=settings.split_seed)
     first = _summarise(
@@ -85,7 +85,7 @@ def _common_shape(settings: FitSettings) -> tuple[int | None, int | None]:
     size, channels = settings.size, settings.channels
     if size is not None and channels is not None:
         return size, channels
-    source = open_source(settings.source, size=size, channels=channels)
+    source = _open_source(settings, size, channels)
     if not source.is_image:
         return size, channels
     common: int | None = channels or source.input_shape[0]
@@ -101,6 +101,11 @@ def _emptied(domain: Domain) -> Domain:
     return replace(domain, store=store, labels=None, item_names=None)
 
 
+def _open_source(settings: FitSettings, size: int | None, channels: int | None) -> Domain:
+    limit = settings.memory_limit << 20
+    return open_source(settings.source, size=size, channels=channels, resident_limit=limit)
+
+
 def _open_target(
     settings: FitSettings, source: Domain, size: int | None, channels: int | None, split: str
 ) -> Domain:
@@ -111,6 +116,7 @@ def _open_target(
         channels=channels,
         split=split,
         unlabelled=settings.unlabelled_target,
+        resident_limit=settings.memory_limit << 20,
     )
 
 
