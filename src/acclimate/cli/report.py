@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from acclimate.cli import console
 from acclimate.cli.options import JsonOption
-from acclimate.core.errors import ConfigurationError, RecordError
-
-if TYPE_CHECKING:
-    from acclimate.core.records import RunRecord
+from acclimate.core.errors import ConfigurationError
 
 EXAMPLE = "Example: acclimate report acclimate-runs/dann acclimate-runs/source-only"
 
@@ -32,35 +28,30 @@ def report(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare runs in a table and write a self-contained HTML page about them."""
-    from acclimate.report.html import write_report
+    """Compare runs in a table and write a self-contained HTML page about them.
+
+    Runs that differ in the seed only become one row: mean ± sample standard deviation.
+    """
+    from acclimate.report.html import compared_records, load_runs, write_page
+    from acclimate.report.seeds import has_several_seeds, summary_rows, summary_table
     from acclimate.report.table import comparison_rows, text_table
 
     page = output or (runs[0] if len(runs) == 1 else Path()) / "report.html"
     if page.suffix.lower() not in (".html", ".htm"):
         raise ConfigurationError(f"--output {page} is no HTML file; give a name like report.html")
-    records = _with_baselines(runs)
-    written = write_report(runs, page)
-    rows = comparison_rows(records)
+    loaded = load_runs(runs)
+    records = compared_records(loaded)
+    written = write_page(loaded, page)
+    rows, summary = comparison_rows(records), summary_rows(records)
     if json:
-        console.print_json({"report": str(written), "runs": [row.as_dict() for row in rows]})
+        console.print_json(
+            {
+                "report": str(written),
+                "summary": [row.as_dict() for row in summary],
+                "runs": [row.as_dict() for row in rows],
+            }
+        )
         return
-    headings, cells = text_table(rows)
+    headings, cells = summary_table(summary) if has_several_seeds(summary) else text_table(rows)
     console.print_table(headings, cells)
     console.print_line(f"report: {written}")
-
-
-def _with_baselines(runs: list[Path]) -> list[RunRecord]:
-    """The records of ``runs``, each after that of the source-only run it was held against."""
-    from acclimate.core.records import read_record
-
-    records: dict[Path, RunRecord] = {}
-    for run in runs:
-        record = read_record(run)
-        if record.baseline is not None:
-            # a baseline that was moved away costs its row; the page says why
-            with contextlib.suppress(RecordError):
-                place = (run / record.baseline).resolve()
-                records.setdefault(place, read_record(place))
-        records[run.resolve()] = record
-    return list(records.values())

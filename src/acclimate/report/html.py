@@ -18,6 +18,12 @@ from acclimate.core.records import RunRecord
 from acclimate.report.chart import embed
 from acclimate.report.run import Run, load_run
 from acclimate.report.section import build_section
+from acclimate.report.seeds import (
+    has_several_seeds,
+    once_per_seed,
+    summary_rows,
+    summary_table,
+)
 from acclimate.report.table import (
     comparison_rows,
     is_source_only,
@@ -39,24 +45,35 @@ def write_report(run_folders: Sequence[Path], output: Path, title: str | None = 
     ``RecordError`` for a folder that is not a run folder, ``RunError`` when ``output`` cannot be
     written, and ``ConfigurationError`` for no folder at all.
     """
+    return write_page(load_runs(run_folders), output, title)
+
+
+def load_runs(run_folders: Sequence[Path]) -> list[Run]:
+    """Everything in the folders, each read once; raises as ``write_report`` does."""
     if not run_folders:
         raise ConfigurationError("no run folder to report on: give at least one")
+    return [load_run(Path(folder)) for folder in _once(run_folders)]
+
+
+def write_page(runs: Sequence[Run], output: Path, title: str | None = None) -> Path:
+    """Write the report of ``runs`` to ``output`` and return its path."""
     if output.is_dir():
         raise ConfigurationError(f"{output} is a folder; give the path of an HTML file")
-    runs = [load_run(Path(folder)) for folder in _once(run_folders)]
     write_text_atomically(output, render_report(runs, title))
     return output
 
 
 def render_report(runs: Sequence[Run], title: str | None = None) -> str:
     """The page as text."""
-    records = [run.record for run in _with_baselines(runs)]
+    records = compared_records(runs)
     points = _POINTS_ALONE if len(runs) == 1 else _POINTS_AMONG_SEVERAL
     sections = [
         build_section(run, f"run{index}", points, _before(run, records))
         for index, run in enumerate(runs)
     ]
     headings, cells = text_table(comparison_rows(records))
+    summary = summary_rows(records)
+    over_seeds = summary_table(summary) if has_several_seeds(summary) else None
     return (
         _environment()
         .get_template("page.html.j2")
@@ -65,6 +82,7 @@ def render_report(runs: Sequence[Run], title: str | None = None) -> str:
             created=_readable(max(run.record.finished or run.record.created for run in runs)),
             version=runs[0].record.environment.acclimate,
             summary=_summary(runs),
+            over_seeds=over_seeds,
             headings=headings,
             rows=cells,
             sections=sections,
@@ -77,15 +95,16 @@ def _once(folders: Sequence[Path]) -> list[Path]:
     return list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
 
 
-def _with_baselines(runs: Sequence[Run]) -> list[Run]:
-    """The runs, each after the source-only run behind it, and each run once."""
-    found: dict[Path, Run] = {}
+def compared_records(runs: Sequence[Run]) -> list[RunRecord]:
+    """The runs' records, each after that of the source-only run behind it, and each run once."""
+    found: dict[Path, tuple[RunRecord, bool]] = {}
     given = {run.folder.resolve() for run in runs}
     for run in runs:
         if run.baseline is not None and (place := run.baseline.folder.resolve()) not in given:
-            found.setdefault(place, run.baseline)
-        found[run.folder.resolve()] = run
-    return list(found.values())
+            found.setdefault(place, (run.baseline.record, False))
+        found[run.folder.resolve()] = (run.record, True)
+    records = [record for record, _ in found.values()]
+    return [records[index] for index in once_per_seed(records, [own for _, own in found.values()])]
 
 
 def _before(run: Run, records: Sequence[RunRecord]) -> float | None:

@@ -193,7 +193,8 @@ def _without_verdict(record: RunRecord) -> str | None:
     return "reference" if is_source_only(record) else None
 
 
-def _estimate_text(row: Row) -> str:
+def estimate_text(row: Row) -> str:
+    """The estimate with its interval."""
     if row.estimate is None:
         return NOTHING
     low, high = percent(row.estimate_low)[:-1], percent(row.estimate_high)[:-1]
@@ -205,7 +206,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "task": lambda row: row.task,
     "seed": lambda row: NOTHING if row.seed is None else str(row.seed),
     "source accuracy": lambda row: percent(row.source_accuracy),
-    "label-free estimate": _estimate_text,
+    "label-free estimate": estimate_text,
     "verdict": lambda row: row.verdict or NOTHING,
     "target accuracy (oracle)": lambda row: percent(row.oracle_target_accuracy),
     "gap closed (oracle)": lambda row: percent(row.oracle_gap_closed, 0),

@@ -160,7 +160,7 @@ class Run:
         wrapped, fast = self.fabric.setup(step, optimiser)
         # only rank 0 draws curves; the others take part in the steps
         log = MetricsLog(self.folder, start) if self.fabric.is_global_zero else None
-        self.observer.run_started(self.settings.algorithm, self.steps, start)
+        self.observer.run_started(self._label, self.steps, start)
         interval = max(1, math.ceil(self.steps / self.settings.evaluations))
         clock = Clock(self.progress.seconds)
         pauses = train(
@@ -184,6 +184,10 @@ class Run:
         finally:
             if log:
                 log.close()
+
+    @property
+    def _label(self) -> str:
+        return self.settings.algorithm + (" (oracle)" if self.algorithm.oracle else "")
 
     def _batches(self, loader: BatchLoader, start: int) -> Iterator[Batch]:
         return loader.between(start, self.steps)

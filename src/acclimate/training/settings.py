@@ -54,6 +54,12 @@ class FitSettings(Options):
     evaluations: int = Field(20, ge=1, description="how often to evaluate and save")
     log_every: int = Field(50, ge=1, description="steps between logged rows")
 
+    @field_validator("algorithm", "network", "validator")
+    @classmethod
+    def _one_spelling(cls, name: str) -> str:
+        """``source_only`` is ``source-only``: the papers' code writes both."""
+        return name.replace("_", "-")
+
     @field_validator("schedule")
     @classmethod
     def _known_schedule(cls, name: str) -> str:

@@ -113,6 +113,16 @@
     else if (button && button.dataset.colouring) colourBy(button);
   });
 
+  function unfoldTarget() {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    const part = target && target.querySelector(":scope > details");
+    if (part) { part.open = true; target.scrollIntoView(); }
+  }
+  addEventListener("hashchange", unfoldTarget);
+  unfoldTarget();
+  // a second click on the same link changes no hash
+  for (const link of all("nav a")) link.addEventListener("click", () => setTimeout(unfoldTarget));
+
   const plots = all(".plot");
   try {
     await unpackPlotly();
@@ -125,5 +135,9 @@
     for (const entry of entries) if (entry.isIntersecting) { watcher.unobserve(entry.target); draw(entry.target); }
   }, { rootMargin: "600px" });
   for (const plot of plots) watcher.observe(plot);
-  addEventListener("beforeprint", () => plots.forEach(draw));
+  // a page on paper cannot be unfolded
+  addEventListener("beforeprint", () => {
+    for (const part of all("details")) part.open = true;
+    plots.forEach(draw);
+  });
 })();
