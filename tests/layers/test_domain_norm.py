@@ -1,0 +1,84 @@
+"""Normalisation with two sets of statistics against two separate BatchNorms."""
+
+import pytest
+import torch
+from torch import nn
+
+from acclimate.layers.domain_norm import (
+    DomainBatchNorm2d,
+    keep_domains_apart,
+    use_statistics_of,
+)
+
+
+@pytest.fixture
+def pair():
+    """Ours, and two of torch's that share our affine transform."""
+    torch.manual_seed(0)
+    ours = DomainBatchNorm2d(3)
+    nn.init.normal_(ours.weight)
+    nn.init.normal_(ours.bias)
+    theirs = [nn.BatchNorm2d(3) for _ in range(2)]
+    for norm in theirs:
+        norm.weight, norm.bias = ours.weight, ours.bias
+    return ours, theirs
+
+
+def draw(source_rows, rows):
+    random = torch.Generator().manual_seed(1)
+    images = torch.randn(rows, 3, 5, 4, generator=random)
+    images[source_rows:] = 3 * images[source_rows:] + 2
+    return images
+
+
+@pytest.mark.parametrize("source_rows", [4, 7])
+def test_training_normalises_each_domain_by_itself(pair, source_rows):
+    ours, theirs = pair
+    images = draw(source_rows, 11)
+    keep_domains_apart(ours, source_rows)
+    for _ in range(3):
+        result = ours(images)
+        expected = torch.cat([theirs[0](images[:source_rows]), theirs[1](images[source_rows:])])
+    torch.testing.assert_close(result, expected)
+    for mine, other in zip(ours.statistics, theirs, strict=True):
+        torch.testing.assert_close(mine.running_mean, other.running_mean)
+        torch.testing.assert_close(mine.running_var, other.running_var)
+
+
+@pytest.mark.parametrize("domain", [0, 1])
+def test_evaluation_uses_the_statistics_of_the_domain(pair, domain):
+    ours, theirs = pair
+    images = draw(5, 10)
+    keep_domains_apart(ours, 5)
+    ours(images)
+    theirs[0](images[:5])
+    theirs[1](images[5:])
+    use_statistics_of(ours, domain)
+    torch.testing.assert_close(ours.eval()(images), theirs[domain].eval()(images))
+
+
+def test_the_target_is_the_default(pair):
+    ours, theirs = pair
+    images = draw(5, 10)
+    keep_domains_apart(ours, 5)
+    ours(images)
+    theirs[1](images[5:])
+    torch.testing.assert_close(ours.eval()(images), theirs[1].eval()(images))
+
+
+def test_a_batch_of_source_alone_leaves_the_target_alone(pair):
+    ours, _ = pair
+    images = draw(6, 6)
+    keep_domains_apart(ours, 6)
+    ours(images)
+    assert torch.equal(ours.statistics[1].running_mean, torch.zeros(3))
+
+
+def test_gradient_reaches_the_affine_transform_and_the_input(pair):
+    ours, _ = pair
+    images = draw(5, 10).requires_grad_()
+    keep_domains_apart(ours, 5)
+    ours(images).square().sum().backward()
+    for gradient in (ours.weight.grad, ours.bias.grad, images.grad):
+        assert gradient is not None
+        assert gradient.abs().sum() > 0
