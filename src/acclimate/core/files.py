@@ -15,18 +15,24 @@ from acclimate.core.errors import RunError
 @contextlib.contextmanager
 def explain_write_errors(path: Path) -> Iterator[None]:
     """Turn a full disk or a missing permission into one line that names the place."""
+    full = (
+        f"no disk space left while writing {path}: free some or choose another place; "
+        "what was written before is intact"
+    )
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunError(
-                f"no disk space left while writing {path}: free some or choose another place; "
-                "what was written before is intact"
-            ) from error
+            raise RunError(full) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise RunError(
                 f"cannot write {path}: {error.strerror}; choose another place"
             ) from error
+        raise
+    except Exception as error:
+        # libraries that write by themselves wrap the system's error in one of their own
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise RunError(full) from error
         raise
 
 

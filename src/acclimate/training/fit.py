@@ -12,7 +12,7 @@ from acclimate.training.behaviour import behaviour
 from acclimate.training.devices import make_fabric
 from acclimate.training.observer import Observer
 from acclimate.training.parts import make_algorithm
-from acclimate.training.run import Run
+from acclimate.training.run import Run, check_folder
 from acclimate.training.settings import FitSettings
 from acclimate.training.task import Task, choose_network, open_task, replace_settings
 from acclimate.validators.verdict import judge
@@ -46,9 +46,13 @@ def fit(
     Raises ``AcclimateError`` for every mistake in the settings or the data.
     """
     algorithm = make_algorithm(settings)
-    fabric = fabric or _launched(settings)
+    launched, fabric = fabric is not None, fabric or make_fabric(settings)
     task = open_task(settings)
     settings = choose_network(settings, task.spec)
+    check_folder(output, settings, resume)
+    if not launched:
+        # only now, so that a mistake is said by one process and no other has been started
+        fabric.launch()
     compared = baseline and algorithm.uses_target and not algorithm.oracle
     main = Run(task, settings, output, fabric, observer, command)
     # claimed before the baseline trains, so that what does not fit is said first and a run that
@@ -56,12 +60,13 @@ def fit(
     main.claim(resume)
     if compared:
         bare = _as(settings, SOURCE_ONLY)
-        Run(task, bare, output / BASELINE, fabric, observer, command).execute(resume=True)
+        with main.ending():
+            Run(task, bare, output / BASELINE, fabric, observer, command).execute(resume=True)
     record = main.execute(resume=True)
     if compared and fabric.is_global_zero:
         _add_verdict(task, record, output, output / BASELINE)
     fabric.barrier()
-    return record
+    return record if fabric.is_global_zero else read_record(output)
 
 
 def fit_rows(
@@ -77,9 +82,10 @@ def fit_rows(
     All rows share task, network, augmentation and budget; those that adapt are judged against
     the row ``source-only``, if there is one. Rows that are finished already are kept.
     """
-    fabric = _launched(settings)
+    fabric = make_fabric(settings)
     task = open_task(settings)
     settings = choose_network(settings, task.spec)
+    fabric.launch()
     runs = [Run(task, _as(settings, row), output / row, fabric, observer, command) for row in rows]
     for run in runs:
         run.claim(resume=True)
@@ -88,13 +94,8 @@ def fit_rows(
         adapts = run.algorithm.uses_target and not run.algorithm.oracle
         if adapts and SOURCE_ONLY in rows and fabric.is_global_zero:
             _add_verdict(task, record, run.folder, output / SOURCE_ONLY)
+    fabric.barrier()
     return [run.folder for run in runs], records
-
-
-def _launched(settings: FitSettings) -> Fabric:
-    fabric = make_fabric(settings)
-    fabric.launch()
-    return fabric
 
 
 def _as(settings: FitSettings, algorithm: str) -> FitSettings:

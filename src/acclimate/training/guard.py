@@ -12,20 +12,27 @@ from acclimate.core.records import Warned
 _ALWAYS = 0.99
 _NEVER = 0.01
 _PATIENCE = 5
+# logged rows at chance: the accuracy of one small batch is mostly noise
+_ROWS_AT_CHANCE = 3
+# before that many steps nothing has had the time to go wrong, however short the run
+_FEWEST_STEPS = 100
 
 
 @dataclass
 class CollapseGuard:
     """Looks at logged values and evaluations; each kind of warning is given once.
 
-    ``class_count`` sets what chance is. Thresholds: source accuracy within 1.5× chance after 30 %
-    of training; domain accuracy outside 1 … 99 % for five logged rows in a row after 20 %; the
-    target's predicted classes spread over fewer than half as many as the source's labels.
+    ``class_count`` sets what chance is. Thresholds: source accuracy about chance (see
+    ``about_chance``) after 30 % of training, for three logged rows in a row or at an evaluation;
+    domain accuracy outside 1 … 99 % for five logged rows in a row after 20 %; the target's
+    predicted classes far fewer than the source's labels (see ``far_fewer``) after 30 %. None of
+    these before 100 steps are done, except at the end. ``streaks`` counts the rows in a row, to
+    be kept with a checkpoint.
     """
 
     class_count: int
     warnings: list[Warned] = field(default_factory=list)
-    _streak: int = 0
+    streaks: dict[str, int] = field(default_factory=dict)
 
     def logged(self, step: int, progress: float, values: Mapping[str, float]) -> Warned | None:
         """Look at one logged row; returns a new warning, if there is one."""
@@ -36,8 +43,11 @@ class CollapseGuard:
                 "the loss is not finite: training is stopped; "
                 "try a smaller --lr, or --gradient-clip 1",
             )
+        if step < _FEWEST_STEPS:
+            return None
         accuracy = values.get("source_batch_accuracy")
-        if progress > 0.3 and accuracy is not None and accuracy <= 1.5 / self.class_count:
+        low = progress > 0.3 and accuracy is not None and about_chance(accuracy, self.class_count)
+        if self._in_a_row("source", low) >= _ROWS_AT_CHANCE:
             return self._warn(
                 step,
                 "source at chance",
@@ -56,7 +66,9 @@ class CollapseGuard:
         source_shares: Sequence[float],
     ) -> Warned | None:
         """Look at one evaluation; returns a new warning, if there is one."""
-        if progress > 0.3 and source_accuracy <= 1.5 / self.class_count:
+        if progress <= 0.3 or (step < _FEWEST_STEPS and progress < 1):
+            return None
+        if about_chance(source_accuracy, self.class_count):
             return self._warn(
                 step,
                 "source at chance",
@@ -64,7 +76,7 @@ class CollapseGuard:
                 "about chance; try a smaller --lr or a smaller algorithm.weight",
             )
         predicted, expected = effective_classes(predicted_shares), effective_classes(source_shares)
-        if progress > 0.3 and predicted < 0.5 * expected:
+        if far_fewer(predicted, expected):
             return self._warn(
                 step,
                 "few classes predicted",
@@ -78,8 +90,7 @@ class CollapseGuard:
         if accuracy is None or progress < 0.2:
             return None
         extreme = accuracy >= _ALWAYS or accuracy <= _NEVER
-        self._streak = self._streak + 1 if extreme else 0
-        if self._streak < _PATIENCE:
+        if self._in_a_row("domain", extreme) < _PATIENCE:
             return None
         return self._warn(
             step,
@@ -89,12 +100,37 @@ class CollapseGuard:
             "smaller --lr, or another algorithm.attach",
         )
 
+    def _in_a_row(self, what: str, seen: bool) -> int:
+        self.streaks[what] = self.streaks.get(what, 0) + 1 if seen else 0
+        return self.streaks[what]
+
     def _warn(self, step: int, kind: str, message: str) -> Warned | None:
         if any(warned.kind == kind for warned in self.warnings):
             return None
         warned = Warned(step=step, kind=kind, message=message)
         self.warnings.append(warned)
         return warned
+
+
+def about_chance(accuracy: float, class_count: int) -> bool:
+    """At most half as much again as chance, and at most a tenth of the way from chance to 1.
+
+    >>> about_chance(0.15, 10), about_chance(0.16, 10), about_chance(0.75, 2)
+    (True, False, False)
+    """
+    chance = 1 / class_count
+    return accuracy <= min(1.5 * chance, chance + 0.1 * (1 - chance))
+
+
+def far_fewer(predicted: float, expected: float) -> bool:
+    """Whether effective numbers of classes, each 1 or more, differ by a collapse.
+
+    A single class is the least there can be, so what is compared is what lies above it.
+
+    >>> far_fewer(1.0, 2.0), far_fewer(4.0, 10.0), far_fewer(6.0, 10.0)
+    (True, True, False)
+    """
+    return predicted - 1 < 0.4 * (expected - 1)
 
 
 def effective_classes(shares: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from acclimate.core.records import Chosen, Evaluation, Warned
@@ -17,6 +17,7 @@ class Progress:
     warnings: list[Warned]
     chosen: Chosen | None
     seconds: float
+    streaks: dict[str, int] = field(default_factory=dict)
 
     def notes(self) -> dict[str, Any]:
         return {
@@ -24,6 +25,7 @@ class Progress:
             "warnings": [each.model_dump(mode="json") for each in self.warnings],
             "chosen": self.chosen.model_dump(mode="json") if self.chosen else None,
             "seconds": self.seconds,
+            "streaks": self.streaks,
         }
 
     @classmethod
@@ -34,6 +36,7 @@ class Progress:
             [Warned.model_validate(each) for each in notes["warnings"]],
             Chosen.model_validate(chosen) if chosen else None,
             notes["seconds"],
+            notes.get("streaks", {}),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from acclimate.core.errors import RunError
+from acclimate.core.errors import AcclimateError, RunError
 from acclimate.core.records import RECORD_NAME, Chosen, Evaluation, RunRecord, Warned, read_record
 from acclimate.core.types import Batch
 from acclimate.data.loader import BatchLoader
@@ -62,17 +63,21 @@ class Run:
         self.steps = settings.step_count(len(self.task.source.train))
         self.evaluator = Evaluator(self.task, fabric.device)
         self.guard = CollapseGuard(self.task.spec.class_count)
-        self.progress = Progress([], self.guard.warnings, None, 0.0)
+        self.progress = Progress([], self.guard.warnings, None, 0.0, self.guard.streaks)
 
     def claim(self, resume: bool) -> None:
         """Make the folder ours: build everything once, so that what does not fit is said now.
 
         Raises ``RunError`` when the folder holds a run and ``resume`` is false, or another run.
         """
-        self._check_folder(resume)
+        check_folder(self.folder, self.settings, resume)
         step, _ = self._prepare()
-        if not (self.folder / RECORD_NAME).exists():
+        free = not (self.folder / RECORD_NAME).exists()
+        # no process may find what another has just written
+        self.fabric.barrier()
+        if free:
             self._write(self._new_record(step), "running")
+        self.fabric.barrier()
 
     def execute(self, resume: bool = False) -> RunRecord:
         """Train, choose, measure and write everything; returns the finished record.
@@ -80,24 +85,32 @@ class Run:
         With ``resume`` it goes on from the folder's last checkpoint, if there is one. Leaves the
         record with status ``interrupted`` or ``failed`` when training ends before its time.
         """
-        self._check_folder(resume)
+        check_folder(self.folder, self.settings, resume)
         before = read_record(self.folder) if (self.folder / RECORD_NAME).exists() else None
+        self.fabric.barrier()
         if before is not None and before.status == "finished":
             return before
         keep_freed_memory()
         step, loader = self._prepare()
         optimiser = make_optimiser(step, self.settings)
         start = self._restore(step, optimiser) if resume else 0
+        _remove_leftovers(self.folder)
         record = before or self._new_record(step)
         self._write(record, "running")
-        try:
+        with self.ending(record):
             self._train(step, optimiser, loader, start, record)
             return self._finish(record)
-        except KeyboardInterrupt:
-            self._write(record, "interrupted")
-            raise
-        except BaseException:
-            self._write(record, "failed")
+
+    @contextmanager
+    def ending(self, record: RunRecord | None = None) -> Iterator[None]:
+        """Whatever ends what is inside early is told by the record's status."""
+        try:
+            yield
+        except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            # on a full disk the old record stays; the error itself matters more
+            with suppress(AcclimateError):
+                self._write(record or read_record(self.folder), status)
             raise
 
     def _prepare(self) -> tuple[Step, BatchLoader]:
@@ -106,23 +119,6 @@ class Run:
 
     # -- before -------------------------------------------------------------------------------
 
-    def _check_folder(self, resume: bool) -> None:
-        """Raise ``RunError`` where the folder is not free, or holds another run than this one."""
-        if not (self.folder / RECORD_NAME).exists():
-            if self.folder.is_file():
-                raise RunError(f"{self.folder} is a file; choose another --output")
-            if self.folder.exists() and any(self.folder.iterdir()):
-                raise RunError(
-                    f"{self.folder} is not empty and holds no run; choose another --output"
-                )
-            return
-        if not resume:
-            raise RunError(
-                f"{self.folder} already holds a run; continue it with --resume or choose another --output"
-            )
-        before = read_record(self.folder).settings
-        _check_same_settings(self.folder, before, self.settings.model_dump(mode="json"))
-
     def _restore(self, step: Step, optimiser: torch.optim.Optimizer) -> int:
         checkpoint = latest_checkpoint(self.folder)
         if checkpoint is None:
@@ -130,6 +126,7 @@ class Run:
         restore(checkpoint, step, optimiser)
         self.progress = Progress.from_notes(checkpoint.notes)
         self.guard.warnings = self.progress.warnings
+        self.guard.streaks = self.progress.streaks
         return checkpoint.step
 
     def _new_record(self, step: Step) -> RunRecord:
@@ -203,7 +200,7 @@ class Run:
         record: RunRecord,
     ) -> bool:
         """Log, and evaluate and save where due; false ends training early."""
-        values = logged.floats()
+        values = self._over_processes(logged.floats())
         with clock.stopped():
             self.progress.seconds = clock.seconds
             row = {"progress": logged.progress, "seconds": clock.seconds, **values}
@@ -216,6 +213,14 @@ class Run:
             if due:
                 self._evaluate(step, optimiser, logged, log, record)
         return True
+
+    def _over_processes(self, values: dict[str, float]) -> dict[str, float]:
+        """Means over all processes, alike on each, so that all of them stop or none does."""
+        if self.fabric.world_size == 1:
+            return values
+        joint = torch.tensor(list(values.values()), device=self.fabric.device)
+        means: Any = self.fabric.all_reduce(joint, reduce_op="mean")
+        return dict(zip(values, means.tolist(), strict=True))
 
     def _evaluate(
         self,
@@ -250,7 +255,8 @@ class Run:
             for name, score in evaluation.scores.items():
                 if log:
                     log.scalar(f"validate/{name}", score, logged.step)
-        self.fabric.barrier()
+        # the others wait here, and learn whether there is a model yet
+        self.progress.chosen = self.fabric.broadcast(self.progress.chosen)
 
     def _choose(self, step: Step, evaluation: Evaluation) -> None:
         """Keep the model if its label-free score is the best so far; of equal ones the later."""
@@ -292,7 +298,8 @@ class Run:
             self._write(record, "finished")
             self.observer.run_finished(record)
         self.fabric.barrier()
-        return record
+        # the other processes have measured nothing themselves
+        return record if self.fabric.is_global_zero else read_record(self.folder)
 
     def _measure(self, record: RunRecord, source: torch.Tensor, target: torch.Tensor) -> None:
         labels, names = self.task.source.validation.labels, self.task.spec.class_names
@@ -319,6 +326,28 @@ class Run:
         record.chosen = self.progress.chosen
         record.training_seconds = self.progress.seconds
         record.write(self.folder)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Drop files that a kill left half-written beside the whole ones."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
+    """Raise ``RunError`` where the folder is not free, or holds another run than this one."""
+    if not (folder / RECORD_NAME).exists():
+        if folder.is_file():
+            raise RunError(f"{folder} is a file; choose another --output")
+        if folder.exists() and any(folder.iterdir()):
+            raise RunError(f"{folder} is not empty and holds no run; choose another --output")
+        return
+    if not resume:
+        raise RunError(
+            f"{folder} already holds a run; continue it with --resume or choose another --output"
+        )
+    before = read_record(folder).settings
+    _check_same_settings(folder, before, settings.model_dump(mode="json"))
 
 
 def _check_same_settings(folder: Path, before: dict[str, Any], now_: dict[str, Any]) -> None:
