@@ -37,15 +37,37 @@ def check(done, tmp_path, *said):
         (["--optimiser", "sdg"], "sgd"),
         (["--protocol", "papers"], "Did you mean 'paper'?"),
         (["--algorithm", "dann", "--set", "algorithm.gama=3"], "Did you mean 'gamma'?"),
-        (["--algorithm", "dann", "--set", "algorithm.gamma=steep"], "gamma"),
+        (
+            ["--algorithm", "dann", "--set", "algorithm.gamma=steep"],
+            "--set algorithm.gamma=steep: ",
+        ),
         (["--set", "algoritm.gamma=3"], "algorithm"),
         (["--set", "algorithm.gamma"], "algorithm.gamma"),
-        (["--steps", "0"], "steps"),
-        (["--lr", "-1"], "learning_rate"),
+        (["--steps", "0"], "--steps 0: should be greater than or equal to 1"),
+        (["--steps", "x"], "--steps"),
+        (["--lr", "-1"], "--lr -1.0: should be greater than 0"),
+        (["--lr", "inf"], "--lr inf: should be a finite number"),
+        (["--epochs", "nan"], "--epochs nan: should be a finite number"),
+        (["--batch-size", "0"], "--batch-size 0: should be"),
+        (["--seed", "-1"], "--seed -1: should be"),
+        (["--evaluations", "0"], "--evaluations 0: should be"),
+        (["--devices", "0"], "--devices 0: should be"),
+        (["--channels", "2"], "--channels 2: should be 1 or 3"),
+        (["--momentum", "1"], "--momentum 1.0: should be less than 1"),
+        (["--set", "lr=0.1"], "write --lr 0.1"),
+        (["--set", "learning_rate=0.1"], "write --lr 0.1"),
+        (["--set", "batch-size=3"], "write --batch-size 3"),
+        (["--set", "steps"], "write --steps"),
+        (["--set", "settings.steps=3"], "write --steps 3"),
+        (["--set", "algorithm.gamma="], "algorithm.KEY=VALUE"),
+        (["--set", "algorithm.weight=NaN"], "finite"),
+        (["--algorithm", "source-only", "--set", "algorithm.weight=1"], "it has none"),
+        (["--network", "mnist-cnn", "--set", "network.normalisation=bach"], "'batch'"),
+        (["--network", "mnist-cnn", "--set", "network.normalization=batch"], "'normalisation'?"),
         (["--precision", "8"], "precision"),
         (["--device", "gpu"], "gpu"),
         (["--epochs", "1"], "--steps or --epochs"),
-        (["--size", "2"], "size"),
+        (["--size", "2"], "--size 2: should be greater than or equal to 8"),
     ],
 )
 def test_wrong_options(acclimate, pictures, tmp_path, options, said):
@@ -56,6 +78,18 @@ def test_options_that_are_not_given(acclimate, tmp_path):
     check(acclimate("fit", "--target", "digits"), tmp_path, "--source")
     check(acclimate("fit", "--source", "digits"), tmp_path, "--target")
     check(acclimate("fit", "--resume"), tmp_path, "--output")
+
+
+def test_output_that_cannot_be(acclimate, pictures, tmp_path):
+    for place, said in (
+        ("pictures/cat/0.png", "is a file"),
+        ("pictures/cat/0.png/deeper", "is a file"),
+        ("pictures/run", "lies inside --source"),
+        ("/proc/run", "/proc"),
+    ):
+        before = sorted(tmp_path.rglob("*"))
+        check(fit(acclimate, pictures, pictures, "--output", place), tmp_path, said)
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_places_that_are_not_there(acclimate, pictures, tmp_path):

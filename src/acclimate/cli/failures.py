@@ -19,6 +19,7 @@ from typing import Any
 import typer
 
 from acclimate.cli import console
+from acclimate.cli.processes import said_by_main_process
 from acclimate.core.errors import AcclimateError, near_miss
 
 # recent versions of typer carry their own copy of click; this finds the class in either
@@ -63,7 +64,9 @@ def _explain(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, BrokenPipeError):
         return _reader_gone()
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return _fail(_interruption(), 130, prefix="")
+        return 130 if said_by_main_process() else _fail(_interruption(), 130, prefix="")
+    if isinstance(error, AcclimateError) and said_by_main_process():
+        return 2
     if debug:
         traceback.print_exception(error)
     if isinstance(error, AcclimateError):

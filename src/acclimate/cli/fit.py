@@ -11,13 +11,15 @@ import typer
 
 from acclimate.cli import console
 from acclimate.cli.options import JsonOption
-from acclimate.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from acclimate.core.records import RunRecord
     from acclimate.training.settings import FitSettings
 
 EXAMPLE = "Example: acclimate fit --source photos/studio --target photos/phone --output runs/phone"
+
+METHOD, TRAINING = "Method", "Training"
+PICTURES, MACHINE = "Pictures", "Machine"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,80 +33,218 @@ def fit(
     target: Annotated[
         str | None, typer.Option(help="Unlabelled: a data set, a folder of pictures, .npz.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="The run's folder; must be new.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run's folder; must be new.",
+            show_default="acclimate-runs/SOURCE-to-TARGET-ALGORITHM-seedN",
+        ),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --output.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in --output; nothing else need be repeated."
+        ),
     ] = False,
-    protocol: Annotated[
-        str, typer.Option(help="Where defaults come from: default, or paper (JMLR 2016).")
-    ] = "default",
-    algorithm: Annotated[str | None, typer.Option(help="See 'acclimate list'.")] = None,
-    network: Annotated[str | None, typer.Option(help="See 'acclimate list'.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="An option of a part: algorithm.weight=0.5. Repeatable."),
+    seed: Annotated[
+        int | None, typer.Option(help="Of everything random in training.", show_default="0")
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.")] = None,
-    channels: Annotated[int | None, typer.Option(help="1 or 3.")] = None,
-    augmentation: Annotated[str | None, typer.Option(help="none, light, digits or photos.")] = None,
-    preprocessing: Annotated[
-        str | None, typer.Option(help="mean, standard, per-image or none.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps; 2000 if not given.")] = None,
-    epochs: Annotated[
-        float | None, typer.Option(help="Instead of steps: passes over the source.")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Items of each domain in a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--lr", help="Learning rate.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="paper, cosine or constant.")] = None,
-    optimiser: Annotated[str | None, typer.Option(help="sgd, adam or adamw.")] = None,
-    momentum: Annotated[float | None, typer.Option(help="Of SGD; β₁ of Adam.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Weight decay.")] = None,
-    averaging: Annotated[
-        float | None, typer.Option(help="Decay of the weight average; 0 = none.")
-    ] = None,
-    gradient_clip: Annotated[float | None, typer.Option(help="Largest gradient norm.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random in training.")] = None,
-    memory_limit: Annotated[
-        int | None, typer.Option(help="MiB of decoded pictures to keep; more are streamed.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that decode a streamed domain.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    devices: Annotated[int | None, typer.Option(help="Processes, one per device.")] = None,
-    precision: Annotated[str | None, typer.Option(help="32, bf16 or 16.")] = None,
-    validator: Annotated[
-        str | None, typer.Option(help="Label-free score that chooses the checkpoint.")
-    ] = None,
-    evaluations: Annotated[
-        int | None, typer.Option(help="How often to evaluate and save a checkpoint.")
-    ] = None,
-    log_every: Annotated[int | None, typer.Option(help="Steps between logged rows.")] = None,
     unlabelled_target: Annotated[
-        bool, typer.Option("--unlabelled-target", help="Its folders are no classes.")
+        bool,
+        typer.Option("--unlabelled-target", help="The target's subfolders are no classes."),
     ] = False,
     baseline: Annotated[
-        bool, typer.Option(help="Train source-only too, to hold the verdict against.")
+        bool | None,
+        typer.Option(
+            "--baseline/--no-baseline",
+            help="Train source-only too, to hold the verdict against.",
+            show_default="baseline",
+        ),
+    ] = None,
+    predictions: Annotated[
+        bool, typer.Option(help="Write predictions.csv, a row for each target item.")
     ] = True,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     json: JsonOption = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the defaults below come from: default, or paper (JMLR 2016).",
+            show_default="default",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(
+            help="See 'acclimate list algorithms'.",
+            show_default="dann-self-training",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="See 'acclimate list networks'; auto looks at the data.",
+            show_default="auto",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="An option of the algorithm or the network: algorithm.weight=0.5. Repeatable.",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    validator: Annotated[
+        str | None,
+        typer.Option(
+            help="Label-free score that chooses the checkpoint.",
+            show_default="default",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Optimiser steps.", show_default="2000", rich_help_panel=TRAINING),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="Instead of steps: passes over the source.", rich_help_panel=TRAINING),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Items of each domain in a step, all processes together.",
+            show_default="64",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--lr", help="Learning rate.", show_default="0.001", rich_help_panel=TRAINING),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the learning rate: paper, cosine or constant.",
+            show_default="cosine",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    optimiser: Annotated[
+        str | None,
+        typer.Option(help="sgd, adam or adamw.", show_default="adam", rich_help_panel=TRAINING),
+    ] = None,
+    momentum: Annotated[
+        float | None,
+        typer.Option(help="Of SGD; β₁ of Adam.", show_default="0.9", rich_help_panel=TRAINING),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(help="Weight decay.", show_default="0.0", rich_help_panel=TRAINING),
+    ] = None,
+    averaging: Annotated[
+        float | None,
+        typer.Option(
+            help="Decay of the weight average; 0 = none.",
+            show_default="0.99",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    gradient_clip: Annotated[
+        float | None,
+        typer.Option(help="Largest norm of the gradient.", rich_help_panel=TRAINING),
+    ] = None,
+    evaluations: Annotated[
+        int | None,
+        typer.Option(
+            help="How often to evaluate and save a checkpoint.",
+            show_default="20",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    log_every: Annotated[
+        int | None,
+        typer.Option(
+            help="Steps between logged rows.", show_default="50", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side in pixels, of both domains.",
+            show_default="the source's, 32 for a folder",
+            rich_help_panel=PICTURES,
+        ),
+    ] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option(
+            help="1 (grey) or 3 (colour).",
+            show_default="the larger of the two domains'",
+            rich_help_panel=PICTURES,
+        ),
+    ] = None,
+    augmentation: Annotated[
+        str | None,
+        typer.Option(
+            help="none, light, digits or photos.", show_default="light", rich_help_panel=PICTURES
+        ),
+    ] = None,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(
+            help="mean, standard, per-image or none.",
+            show_default="per-image",
+            rich_help_panel=PICTURES,
+        ),
+    ] = None,
+    memory_limit: Annotated[
+        int | None,
+        typer.Option(
+            help="MiB of decoded pictures to keep; a larger domain is streamed.",
+            show_default="2048",
+            rich_help_panel=PICTURES,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that decode a streamed domain.",
+            show_default="2",
+            rich_help_panel=PICTURES,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, cuda or mps.", show_default="auto", rich_help_panel=MACHINE),
+    ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(help="Processes, one per device.", show_default="1", rich_help_panel=MACHINE),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="32, bf16 or 16.", show_default="32", rich_help_panel=MACHINE),
+    ] = None,
 ) -> None:
     """Train on a labelled source and an unlabelled target; write a model, predictions, a report."""
     # first of all, while the only names here are the options
     given = {k: v for k, v in locals().items() if k not in _NOT_SETTINGS and v is not None}
-    from acclimate.cli.watch import TerminalObserver
-    from acclimate.training.fit import fit as train
+    if not unlabelled_target:
+        del given["unlabelled_target"]
+    from acclimate.cli.processes import leave_group
 
-    chosen = _settings(resume, output, protocol, given, settings or [])
-    folder = output or _default_folder(chosen)
-    command = shlex.join(["acclimate", *sys.argv[1:]])
+    chosen, folder = _plan(resume, output, protocol, given, settings or [])
+    if baseline is None:
+        baseline = not (resume and _was_begun_with(folder, "--no-baseline"))
     console.set_way_on(f"acclimate fit --output {shlex.quote(str(folder))} --resume")
-    with TerminalObserver() as observer:
-        record = train(
-            chosen, folder, baseline=baseline, resume=resume, observer=observer, command=command
-        )
-    _say(record, folder, report, json)
+    record = _train(chosen, folder, baseline, resume)
+    if leave_group():
+        _say(record, folder, predictions, report, json)
 
 
 _NOT_SETTINGS = {
@@ -113,44 +253,62 @@ _NOT_SETTINGS = {
     "resume",
     "protocol",
     "baseline",
+    "predictions",
     "report",
     "json",
 }
 
 
-def _settings(
-    resume: bool, output: Path | None, protocol: str, given: dict[str, Any], assignments: list[str]
-) -> FitSettings:
-    """Settings from the options, or of the run that is to be continued."""
-    from acclimate.cli.assignments import parse_assignments
-    from acclimate.core.records import read_record
-    from acclimate.training.parts import make_algorithm
-    from acclimate.training.settings import FitSettings, make_settings
+def _plan(
+    resume: bool,
+    output: Path | None,
+    protocol: str | None,
+    given: dict[str, Any],
+    assignments: list[str],
+) -> tuple[FitSettings, Path]:
+    """Settings and folder of a new run, or of the one that is to be continued."""
+    from acclimate.cli.fit_settings import (
+        check_folder,
+        continued_settings,
+        default_folder,
+        new_settings,
+    )
+    from acclimate.core.errors import ConfigurationError
 
-    if not given.get("unlabelled_target"):
-        given.pop("unlabelled_target", None)
-    if resume and output is None:
-        raise ConfigurationError("--resume needs --output, the folder of the run to go on with")
     if resume and not given.get("source") and not given.get("target"):
-        assert output is not None
-        return FitSettings.build("settings", read_record(output).settings)
-    for side in ("source", "target"):
-        if not given.get(side):
-            raise ConfigurationError(
-                f"--{side} is missing: give a data set, a folder or an .npz file"
-            )
-    made = make_settings(protocol, **given, **parse_assignments(assignments))
-    make_algorithm(made)
-    return made
+        if output is None:
+            raise ConfigurationError("--resume needs --output, the folder of the run to go on with")
+        return continued_settings(output, protocol, given, assignments), output
+    chosen = new_settings(protocol, given, assignments)
+    folder = output or default_folder(chosen)
+    check_folder(folder, chosen.source)
+    return chosen, folder
 
 
-def _default_folder(settings: FitSettings) -> Path:
-    parts = [Path(settings.source).stem, "to", Path(settings.target).stem, settings.algorithm]
-    return Path("acclimate-runs") / "-".join([*parts, f"seed{settings.seed}"])
+def _was_begun_with(folder: Path, option: str) -> bool:
+    from acclimate.cli.fit_settings import said_in
+    from acclimate.core.records import RECORD_NAME, read_record
+
+    return (folder / RECORD_NAME).exists() and said_in(read_record(folder).command, option)
 
 
-def _say(record: RunRecord, folder: Path, report: bool, json: bool) -> None:
-    """Everything that comes after training: page, table, verdict."""
+def _train(settings: FitSettings, folder: Path, baseline: bool, resume: bool) -> RunRecord:
+    from contextlib import nullcontext
+
+    from acclimate.cli.processes import is_helper
+    from acclimate.cli.watch import TerminalObserver
+    from acclimate.training.fit import fit as train
+
+    command = shlex.join(["acclimate", *sys.argv[1:]])
+    watched: Any = nullcontext() if is_helper() else TerminalObserver()
+    with watched as observer:
+        return train(
+            settings, folder, baseline=baseline, resume=resume, observer=observer, command=command
+        )
+
+
+def _say(record: RunRecord, folder: Path, predictions: bool, report: bool, json: bool) -> None:
+    """Everything that comes after training: predictions, page, table, verdict."""
     from acclimate.core.records import read_record
     from acclimate.report.html import write_report
     from acclimate.report.table import comparison_rows, text_table
@@ -158,18 +316,41 @@ def _say(record: RunRecord, folder: Path, report: bool, json: bool) -> None:
     for domain in (record.source, record.target):
         for line in domain.skipped:
             console.warn(f"{domain.name}: skipped {line}")
+    table = _predict(folder) if predictions else None
     page = write_report([folder], folder / "report.html") if report else None
     records = [record]
     if record.baseline:
         records.insert(0, read_record(folder / record.baseline))
     rows = comparison_rows(records)
+    written = {"run": folder, "predictions": table, "report": page}
     if json:
-        result = {"run": str(folder), "report": str(page) if page else None, **rows[-1].as_dict()}
-        result["rows"] = [row.as_dict() for row in rows]
-        console.print_json(result)
+        result = {name: None if path is None else str(path) for name, path in written.items()}
+        console.print_json(
+            {**result, **rows[-1].as_dict(), "rows": [row.as_dict() for row in rows]}
+        )
         return
     headings, cells = text_table(rows)
     console.print_table(headings, cells)
     if record.verdict:
         console.print_line(f"{record.verdict.outcome}: {record.verdict.reason}")
-    console.print_line(f"run: {folder}" + (f"\nreport: {page}" if page else ""))
+    for name, path in written.items():
+        if path is not None:
+            console.print_line(f"{name}: {path}")
+
+
+def _predict(folder: Path) -> Path | None:
+    """The table of predictions; a model that cannot predict must not cost the run its report."""
+    from acclimate.core.errors import DataError
+    from acclimate.serve.target import predict_target
+
+    try:
+        with console.progress() as bar:
+            task = bar.add_task("predicting the target", total=None)
+            path, _ = predict_target(
+                folder,
+                progress=lambda count, total: bar.update(task, completed=count, total=total),
+            )
+    except DataError as error:
+        console.warn(f"no predictions.csv: {error}")
+        return None
+    return path

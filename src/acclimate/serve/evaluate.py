@@ -8,6 +8,7 @@ from acclimate.core.errors import DataError
 from acclimate.core.records import LabelledMetrics
 from acclimate.data.domain import Domain
 from acclimate.data.download import Progress
+from acclimate.data.file_store import RESIDENT_LIMIT
 from acclimate.data.sources import Labels, open_domain
 from acclimate.training.inference import LoadedModel
 from acclimate.validators.metrics import labelled_metrics
@@ -19,11 +20,12 @@ def open_for(
     split: str = "test",
     *,
     labels: Labels = "required",
+    resident_limit: int = RESIDENT_LIMIT,
     progress: Progress | None = None,
 ) -> Domain:
     """Data in the model's own size, channels and order of classes.
 
-    ``spec``, ``split`` and ``labels`` as in ``open_domain``, whose errors this raises.
+    ``spec``, ``split``, ``labels`` and ``resident_limit`` as in ``open_domain``, whose errors this raises.
     """
     shape = model.spec.input_shape
     channels, size = (shape[0], shape[1]) if len(shape) == 3 else (None, None)
@@ -34,6 +36,7 @@ def open_for(
         size=size,
         channels=channels,
         split=split,
+        resident_limit=resident_limit,
         progress=progress,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from acclimate.core.errors import DataError
 from acclimate.core.files import replace_atomically
@@ -47,15 +48,24 @@ def best_classes(
     Raises ``DataError`` when the model's outputs are not finite.
     """
     logits, _ = model.outputs(domain, batch_size)
+    return most_probable(logits, model.class_names, domain.name)
+
+
+def most_probable(
+    logits: Tensor, class_names: tuple[str, ...], where: str
+) -> list[tuple[tuple[str, float], ...]]:
+    """Up to three (class, probability) for each row of ``logits`` (N, K), most probable first.
+
+    Raises ``DataError``, naming the data as ``where``, when they are not finite.
+    """
     probabilities = torch.softmax(logits.double(), dim=1)
     if not bool(torch.isfinite(probabilities).all()):
         raise DataError(
-            f"the model's outputs for {domain.name} are not finite: it has diverged, or the data "
-            "hold NaN"
+            f"the model's outputs for {where} are not finite: it has diverged, or the data hold NaN"
         )
-    values, classes = probabilities.topk(min(TOP, len(model.class_names)), dim=1)
+    values, classes = probabilities.topk(min(TOP, len(class_names)), dim=1)
     return [
-        tuple((model.class_names[k], share) for k, share in zip(row, shares, strict=True))
+        tuple((class_names[k], share) for k, share in zip(row, shares, strict=True))
         for row, shares in zip(classes.tolist(), values.tolist(), strict=True)
     ]
 

@@ -1,0 +1,137 @@
+"""The main command as its user meets it: defaults, what is left behind, going on."""
+
+import csv
+import json
+import re
+
+import pytest
+from typer.main import get_command
+
+from acclimate.cli import processes
+from acclimate.cli.fit_settings import default_folder
+from acclimate.cli.main import build_app
+from acclimate.core.records import read_record
+from acclimate.training.settings import FitSettings, make_settings
+
+QUICK = ("--steps", "2", "--batch-size", "2", "--evaluations", "1", "--no-report")
+
+
+def options_of_fit():
+    return get_command(build_app()).commands["fit"].params
+
+
+def test_defaults_in_the_help_are_the_settings_own():
+    shown = {
+        option.name: option.show_default
+        for option in options_of_fit()
+        if isinstance(option.show_default, str) and option.name in FitSettings.model_fields
+    }
+    computed = {"steps": "2000", "size": shown["size"], "channels": shown["channels"]}
+    own = {name: str(FitSettings.model_fields[name].default) for name in shown}
+    assert shown == {**own, **computed}
+    assert make_settings(source="a", target="b").step_count(100) == int(computed["steps"])
+
+
+def test_every_setting_has_an_option():
+    names = {option.name for option in options_of_fit()}
+    own = {name for name in FitSettings.model_fields if not name.endswith("_options")}
+    assert own - names <= {"split_seed"}
+
+
+def test_predictions_of_the_whole_target_are_those_of_predict(acclimate, pictures):
+    done = acclimate(
+        *("fit", "--source", "pictures", "--target", "pictures", "--output", "out", *QUICK),
+        *("--no-baseline", "--unlabelled-target", "--json"),
+    )
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["predictions"] == "out/predictions.csv"
+    acclimate("predict", "out", "pictures", "--output", "again.csv")
+    written = (pictures.parent / "out" / "predictions.csv").read_text()
+    assert written == (pictures.parent / "again.csv").read_text()
+    assert len(written.splitlines()) == 31
+
+
+def test_a_registered_target_is_predicted_with_both_splits(acclimate, tmp_path):
+    done = acclimate(
+        *("fit", "--source", "digits", "--target", "digits-m", "--output", "out", "--no-baseline"),
+        *QUICK,
+    )
+    assert done.code == 0, done.err
+    with open(tmp_path / "out" / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    items = read_record(tmp_path / "out").target.items
+    assert len(rows) == sum(items.values())
+    assert len({row["file"] for row in rows}) == len(rows)
+    assert {re.sub(r"\d+$", "", row["file"]).rsplit("/", 2)[1] for row in rows} == {"train", "test"}
+
+
+def test_no_predictions_where_none_are_wanted(acclimate, pictures, tmp_path):
+    done = acclimate(
+        *("fit", "--source", pictures, "--target", pictures, "--output", "out", *QUICK),
+        *("--no-baseline", "--no-predictions", "--json"),
+    )
+    assert json.loads(done.out)["predictions"] is None
+    assert not (tmp_path / "out" / "predictions.csv").exists()
+
+
+def test_going_on_with_the_same_command_or_with_the_folder_alone(
+    acclimate, pictures, tmp_path, monkeypatch
+):
+    line = ("fit", "--source", pictures, "--target", pictures, "--no-baseline", *QUICK)
+    monkeypatch.setattr("sys.argv", ["acclimate", *map(str, line)])  # what the record keeps
+    assert acclimate(*line).code == 0
+    assert acclimate(*line).code == 2  # taken
+    done = acclimate(*line, "--resume", "--json")
+    assert done.code == 0, done.err
+    folder = json.loads(done.out)["run"]
+    assert folder == "acclimate-runs/pictures-to-pictures-dann-self-training-seed0"
+    done = acclimate("fit", "--output", folder, "--resume", "--json", "--no-report")
+    assert done.code == 0, done.err
+    # begun without a baseline, so none is trained now
+    assert not (tmp_path / folder / "baseline").exists()
+    for options, said in (
+        (["--steps", "3"], "steps was 2 and is now 3"),
+        (["--set", "algorithm.weight=0.5"], "algorithm_options"),
+        (["--protocol", "paper"], "--protocol"),
+        (["--lr", "0"], "--lr 0.0: should be"),
+    ):
+        done = acclimate("fit", "--output", folder, "--resume", *options)
+        assert (done.code, done.out) == (2, "")
+        assert said in done.err
+        assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("mnist", "mnist"),
+        ("dataset:mnist", "mnist"),
+        ("a/b c.d/", "b_c.d"),
+        ("x/y.npz", "y"),
+        (".", "work"),
+    ],
+)
+def test_default_folder_has_a_plain_name(tmp_path, monkeypatch, source, name):
+    (tmp_path / "work" / "a" / "b c.d").mkdir(parents=True)
+    (tmp_path / "work" / "x").mkdir()
+    (tmp_path / "work" / "x" / "y.npz").touch()
+    monkeypatch.chdir(tmp_path / "work")
+    folder = default_folder(make_settings(source=source, target="svhn", seed=3))
+    assert folder.as_posix() == f"acclimate-runs/{name}-to-svhn-dann-self-training-seed3"
+
+
+def test_helpers_are_silent_only_where_the_main_process_speaks(monkeypatch):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert not processes.is_helper()
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert not processes.is_helper()  # left over from something else: it trains alone
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert processes.is_helper()
+    monkeypatch.setattr(processes, "_PATIENCE", 0.01)
+    assert not processes.said_by_main_process()  # the main process is still there
+    parents = iter([7, 1, 1, 1])
+    monkeypatch.setattr("os.getppid", lambda: next(parents))
+    assert processes.said_by_main_process()
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert not processes.is_helper()
