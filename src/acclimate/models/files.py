@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -33,8 +33,8 @@ class ModelDescription(BaseModel):
     version: int = FORMAT_VERSION
     network: str
     options: dict[str, Any]
-    input_shape: tuple[int, ...]
-    class_names: tuple[str, ...]
+    input_shape: tuple[PositiveInt, ...] = Field(min_length=1)
+    class_names: tuple[str, ...] = Field(min_length=1)
     preprocessing: dict[str, Any]
     trained_by: str = ""
 
