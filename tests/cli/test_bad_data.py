@@ -177,3 +177,18 @@ def test_record_of_a_newer_version(acclimate, run_folder):
         assert done.code == 2
         assert "update acclimate" in done.err
         assert done.err.count("\n") == 1
+
+
+def test_advice_names_only_options_the_command_has(acclimate, run_folder, pictures, tmp_path):
+    np.savez(tmp_path / "vectors.npz", x=np.eye(6, dtype=np.float32), y=np.arange(6) % 2)
+    (pictures / "owl").rename(pictures / "yak")
+    for line, said in (
+        (["evaluate", run_folder, "--data", pictures], "the model 'cat', 'dog', 'owl'"),
+        (["evaluate", run_folder, "--data", tmp_path / "vectors.npz"], "takes pictures of 3×28×28"),
+        (["predict", run_folder, tmp_path / "vectors.npz"], "takes pictures of 3×28×28"),
+    ):
+        done = acclimate(*line)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done.err
+        assert said in done.err
+        assert "--" not in done.err
+    check(fit(acclimate, pictures, "vectors.npz"), tmp_path, "two of a kind")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from acclimate.core.errors import ConfigurationError, DataError
-from acclimate.data.sources import check_same_inputs, open_domain, open_source, open_target
+from acclimate.data.sources import open_domain, open_source, open_target
 
 quick = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -188,11 +188,3 @@ def test_size_and_channels(tmp_path):
     vectors = save(tmp_path, x=np.eye(6), y=Y)
     with pytest.raises(ConfigurationError, match="vectors of 6 features"):
         open_source(vectors, size=16)
-
-
-def test_different_shapes_are_named(tmp_path):
-    images = open_source(save(tmp_path, x=IMAGES, y=Y))
-    vectors = open_source(save(tmp_path, x=np.eye(6), y=Y))
-    with pytest.raises(DataError, match=r"\(3, 5, 7\).*\(6,\)"):
-        check_same_inputs(images, vectors)
-    check_same_inputs(images, images)

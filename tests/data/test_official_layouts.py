@@ -138,6 +138,28 @@ def test_official_mnist_m_from_archive_and_from_its_folder(write_mnist_m_archive
     assert torch.equal(unpacked.store.tensor, packed.store.tensor)
 
 
+def test_official_mnist_m_at_hand_by_split(write_mnist_m_archive, places):
+    dataset = datasets.get("mnist-m-official")
+    assert not dataset.is_available("test")
+    path = write_mnist_m_archive(COLOUR, [str(k) for k in LABELS])
+    assert dataset.is_available("train")
+    assert dataset.is_available("test")
+    with tarfile.open(path) as archive:
+        archive.extractall(places, filter="data")
+    path.unlink()
+    assert dataset.is_available("test")
+    assert {finding.what for finding in dataset.inspect()} == {
+        "unpacked train images",
+        "unpacked test images",
+    }
+    (places / "mnist_m" / "mnist_m_test_labels.txt").unlink()
+    assert dataset.is_available("train")
+    assert not dataset.is_available("test")
+    with pytest.raises(DataError, match=r"mnist_m\.tar\.gz is in none of"):
+        load("mnist-m-official", "test")
+    assert len(load("mnist-m-official")) == len(LABELS)
+
+
 def test_official_mnist_m_truncated_bad_label_and_missing_image(write_mnist_m_archive):
     path = write_mnist_m_archive(COLOUR, ["5"] * 13)
     with pytest.raises(DataError, match=r"1 of 13 listed train images are missing.*00000012\.png"):

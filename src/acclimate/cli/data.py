@@ -65,14 +65,18 @@ def check(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Find the files of data sets and compare their checksums with the published ones.
+    """Find the files of data sets, compare checksums with the published ones, read each split.
 
-    Exits with 1 when a set that was named lacks a file.
+    Exits with 1 when a set that was named lacks a file or cannot be read.
     """
     from acclimate.data import datasets
+    from acclimate.data.check import check_dataset
 
-    chosen = [datasets.get(name) for name in names or datasets.names()]
-    found = [(dataset.name, finding) for dataset in chosen for finding in dataset.inspect()]
+    chosen = [datasets.get(name).name for name in names or datasets.names()]
+    found = []
+    with console.progress() as bar:
+        for name in bar.track(chosen, description="checking"):
+            found += [(name, finding) for finding in check_dataset(name)]
     rows = [
         {
             "dataset": name,
@@ -85,16 +89,12 @@ def check(
         }
         for name, finding in found
     ]
-    complete = all(row["status"] != "missing" for row in rows)
+    complete = all(row["status"] not in ("missing", "damaged") for row in rows)
     if json:
         console.print_json({"complete": complete, "files": rows})
-    elif rows:
+    else:
         columns = ("dataset", "split", "file", "status", "where", "bytes", "detail")
         console.print_table(columns, [tuple(row[column] for column in columns) for row in rows])
-    else:
-        console.print_line(
-            "Nothing to check: this data is made on the spot or ships with a library."
-        )
     if names and not complete:
         raise typer.Exit(1)
 

@@ -25,7 +25,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -78,8 +77,7 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     for name in COMMANDS:
-        if find_spec(f"acclimate.cli.{name}"):  # one that is still being written is left out
-            import_module(f"acclimate.cli.{name}").register(app)
+        import_module(f"acclimate.cli.{name}").register(app)
     return app
 
 

@@ -118,10 +118,13 @@ def looks_like_classes(root: Path) -> bool:
     return len(_by_subfolder(found)) >= 2 and all(path.count("/") == 1 for path in found)
 
 
-def list_known_classes(root: Path, class_names: tuple[str, ...]) -> Listing:
+def list_known_classes(
+    root: Path, class_names: tuple[str, ...], labels_needed: bool = False
+) -> Listing:
     """The images of ``root`` with labels in the order of ``class_names``.
 
-    Its subfolders may be some of the classes. Raises ``DataError`` for any other name.
+    Its subfolders may be some of the classes. Raises ``DataError`` for any other name;
+    ``labels_needed`` as in ``check_class_names``.
     """
     found, skipped = list_images(root)
     by_class = _by_subfolder(found)
@@ -129,7 +132,7 @@ def list_known_classes(root: Path, class_names: tuple[str, ...]) -> Listing:
         raise DataError(_no_images(root, skipped))
     if not by_class:
         raise DataError(_no_classes(root, len(found)))
-    check_class_names(str(root), by_class, class_names)
+    check_class_names(str(root), by_class, class_names, labels_needed)
     index = {name: k for k, name in enumerate(class_names)}
     pairs = [(path, index[name]) for name in class_names for path in by_class.get(name, ())]
     skipped += [
@@ -140,15 +143,26 @@ def list_known_classes(root: Path, class_names: tuple[str, ...]) -> Listing:
     return Listing(root, files, labels, class_names, tuple(skipped))
 
 
-def check_class_names(where: str, found: Iterable[str], known: tuple[str, ...]) -> None:
-    """Raise ``DataError`` naming both sets when ``found`` has a class that is not ``known``."""
+def check_class_names(
+    where: str, found: Iterable[str], known: tuple[str, ...], labels_needed: bool = False
+) -> None:
+    """Raise ``DataError`` naming both sets when ``found`` has a class that is not ``known``.
+
+    ``labels_needed``: a trained model is measured, so that going on without labels is no way out.
+    """
     found = sorted(found, key=natural_key)
     unknown = [name for name in found if name not in known]
     if unknown:
+        owner = "model" if labels_needed else "source"
+        way_out = (
+            "for predictions without labels use 'acclimate predict'"
+            if labels_needed
+            else "give --unlabelled-target to take all its items without labels"
+        )
         raise DataError(
-            f"{where} has the classes {_join(found)}, the source {_join(known)}: "
-            f"{_join(unknown, 4)} {'is' if len(unknown) == 1 else 'are'} not among the source's; "
-            "rename them, or give --unlabelled-target to take all its items without labels"
+            f"{where} has the classes {_join(found)}, the {owner} {_join(known)}: "
+            f"{_join(unknown, 4)} {'is' if len(unknown) == 1 else 'are'} not among the {owner}'s; "
+            f"rename them, or {way_out}"
         )
 
 

@@ -35,6 +35,10 @@ PREFIX = "dataset:"
 Labels = Literal["required", "if present", "ignored"]
 
 
+class NotPicturesError(ConfigurationError):
+    """Vectors, where a size or a number of channels was asked for."""
+
+
 def open_source(
     spec: str | Path,
     *,
@@ -105,6 +109,8 @@ def open_target(
 
 @dataclass(frozen=True, kw_only=True)
 class _Request:
+    """What ``open_domain`` was asked for."""
+
     labels: Labels
     class_names: tuple[str, ...] | None
     size: int | None
@@ -113,6 +119,10 @@ class _Request:
     download: bool
     resident_limit: int
     progress: Progress | None
+
+    @property
+    def labels_needed(self) -> bool:
+        return self.labels == "required"
 
 
 def open_domain(
@@ -180,19 +190,6 @@ def has_test_split(spec: str | Path) -> bool:
     return isinstance(found, Dataset) and "test" in found.splits
 
 
-def check_same_inputs(source: Domain, target: Domain) -> None:
-    """Raise ``DataError`` naming both shapes unless both domains' items have the same shape."""
-    if source.input_shape == target.input_shape:
-        return
-    hint = "images are brought together with --size and --channels"
-    if not (source.is_image and target.is_image):
-        hint = "both need the same features, or both images"
-    raise DataError(
-        f"{source.name} has items of shape {source.input_shape}, {target.name} of "
-        f"{target.input_shape}: {hint}"
-    )
-
-
 def _open_dataset(dataset: Dataset, request: _Request) -> Domain:
     domain = dataset.load(None, request.split, download=request.download, progress=request.progress)
     assert isinstance(domain.store, ResidentStore)
@@ -200,14 +197,16 @@ def _open_dataset(dataset: Dataset, request: _Request) -> Domain:
     domain = replace(domain, store=ResidentStore(torch.from_numpy(inputs)))
     if request.labels == "ignored":
         return replace(domain.unlabelled(), class_names=request.class_names or domain.class_names)
-    return domain if request.class_names is None else _mapped(domain, request.class_names)
+    if request.class_names is None:
+        return domain
+    return _mapped(domain, request.class_names, request.labels_needed)
 
 
-def _mapped(domain: Domain, class_names: tuple[str, ...]) -> Domain:
+def _mapped(domain: Domain, class_names: tuple[str, ...], labels_needed: bool) -> Domain:
     """The same items with labels that count into ``class_names``."""
     if domain.class_names == class_names or domain.labels is None:
         return domain
-    check_class_names(domain.name, domain.class_names, class_names)
+    check_class_names(domain.name, domain.class_names, class_names, labels_needed)
     table = torch.tensor([class_names.index(name) for name in domain.class_names])
     return replace(domain, labels=table[domain.labels], class_names=class_names)
 
@@ -230,7 +229,7 @@ def _list(path: Path, request: _Request) -> Listing:
     if plain:
         return list_plain(path)
     if request.class_names is not None:
-        return list_known_classes(path, request.class_names)
+        return list_known_classes(path, request.class_names, request.labels_needed)
     return list_class_folders(path)
 
 
@@ -245,7 +244,7 @@ def _open_npz(path: Path, request: _Request) -> Domain:
     store = ResidentStore(torch.from_numpy(np.ascontiguousarray(inputs)))
     if request.labels == "ignored":
         return Domain(path.stem, store, None, request.class_names or ())
-    labels, names = labels_of(path, content, request.class_names)
+    labels, names = labels_of(path, content, request.class_names, request.labels_needed)
     if labels is None and request.labels == "required":
         raise DataError(
             f"{path} has no array 'y' with labels; save it with np.savez(path, x=…, y=…)"
@@ -258,8 +257,8 @@ def _harmonised(name: str, inputs: np.ndarray, request: _Request) -> np.ndarray:
     if inputs.ndim == 4:
         return harmonise(inputs, request.size, request.channels)
     if request.size is not None or request.channels is not None:
-        raise ConfigurationError(
-            f"{name} holds vectors of {inputs.shape[1]} features, to which --size and "
-            "--channels do not apply; leave them out"
+        raise NotPicturesError(
+            f"{name} holds vectors of {inputs.shape[1]} features, not pictures: --size and "
+            "--channels do not apply to it, and source and target must be two of a kind"
         )
     return inputs

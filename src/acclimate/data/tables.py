@@ -132,11 +132,15 @@ def _pixels(path: Path, x: np.ndarray) -> np.ndarray:
 
 
 def labels_of(
-    path: Path, content: dict[str, np.ndarray], known: tuple[str, ...] | None
+    path: Path,
+    content: dict[str, np.ndarray],
+    known: tuple[str, ...] | None,
+    labels_needed: bool = False,
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """(int64 (N,) or ``None`` where there is no ``y``, the class names).
 
-    With ``known`` class names (the source's) labels are mapped to them by name.
+    With ``known`` class names (the source's) labels are mapped to them by name; ``labels_needed``
+    as in ``check_class_names``.
     """
     if "y" not in content:
         return None, known or ()
@@ -144,7 +148,8 @@ def labels_of(
     names, labels = _named(path, y, content.get("class_names"))
     if known is None:
         return labels, names
-    check_class_names(str(path), {names[k] for k in np.unique(labels)}, known)
+    present = {names[k] for k in np.unique(labels)}
+    check_class_names(str(path), present, known, labels_needed)
     table = np.array([known.index(n) if n in known else -1 for n in names], dtype=np.int64)
     return table[labels], known
 

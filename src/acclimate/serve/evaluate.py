@@ -9,7 +9,7 @@ from acclimate.core.records import LabelledMetrics
 from acclimate.data.domain import Domain
 from acclimate.data.download import Progress
 from acclimate.data.file_store import RESIDENT_LIMIT
-from acclimate.data.sources import Labels, open_domain
+from acclimate.data.sources import Labels, NotPicturesError, open_domain
 from acclimate.training.inference import LoadedModel
 from acclimate.validators.metrics import labelled_metrics
 
@@ -29,16 +29,21 @@ def open_for(
     """
     shape = model.spec.input_shape
     channels, size = (shape[0], shape[1]) if len(shape) == 3 else (None, None)
-    return open_domain(
-        spec,
-        labels=labels,
-        class_names=model.class_names,
-        size=size,
-        channels=channels,
-        split=split,
-        resident_limit=resident_limit,
-        progress=progress,
-    )
+    try:
+        return open_domain(
+            spec,
+            labels=labels,
+            class_names=model.class_names,
+            size=size,
+            channels=channels,
+            split=split,
+            resident_limit=resident_limit,
+            progress=progress,
+        )
+    except NotPicturesError as error:
+        raise DataError(
+            f"{spec} holds vectors, but the model takes pictures of {_times(shape)}"
+        ) from error
 
 
 def check_shape(model: LoadedModel, domain: Domain) -> None:

@@ -6,6 +6,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 
 from acclimate.core.errors import DataError
 from acclimate.data.built import built_once
-from acclimate.data.files import FileFinder, RemoteFile, cache_folder
+from acclimate.data.files import FileFinder, Finding, RemoteFile, cache_folder, inspect_file
 from acclimate.data.registry import DIGIT_NAMES, Arrays, Dataset, register
 
 ARCHIVE = RemoteFile(
@@ -22,8 +23,6 @@ ARCHIVE = RemoteFile(
     checksum="md5:859df31c91afe82e80e5012ba928f279",
     split="all",
     folders=("mnist_m", "mnist-m", "."),
-    # its unpacked folder, recognised by the labels of the train split
-    other_names=("mnist_m_train_labels.txt",),
 )
 SIZE = 32
 
@@ -33,10 +32,44 @@ def read(finder: FileFinder, split: str) -> Arrays:
 
     Nothing is unpacked to disk: a member's path can therefore do no harm.
     """
-    path = finder.obtain(ARCHIVE)
+    path = find(finder, split) or finder.obtain(ARCHIVE)
     fingerprint = f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}"
     kept = cache_folder() / "mnist-m" / f"official-{split}.npz"
     return built_once(kept, fingerprint, lambda: _read_images(path, split))
+
+
+def find(finder: FileFinder, split: str) -> Path | None:
+    """The archive, or the list of labels that lies beside the unpacked images of ``split``."""
+    names = (ARCHIVE.filename, f"mnist_m_{split}_labels.txt")
+    return finder.find(ARCHIVE.folders, names)
+
+
+def inspect(finder: FileFinder, verify: bool) -> list[Finding]:
+    """The archive; where it was unpacked and thrown away, what is there of each split."""
+    unpacked = [_unpacked(finder, split) for split in ("train", "test")]
+    if finder.find_remote(ARCHIVE) is not None or not any(unpacked):
+        return [inspect_file(finder, ARCHIVE, verify)]
+    absent = inspect_file(finder, ARCHIVE, verify)
+    return [
+        replace(absent, split=split) if folder is None else _unverified(split, folder)
+        for split, folder in zip(("train", "test"), unpacked, strict=True)
+    ]
+
+
+def _unpacked(finder: FileFinder, split: str) -> Path | None:
+    listing = finder.find(ARCHIVE.folders, (f"mnist_m_{split}_labels.txt",))
+    folder = listing.parent / f"mnist_m_{split}" if listing else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def _unverified(split: str, folder: Path) -> Finding:
+    return Finding(
+        what=f"unpacked {split} images",
+        split=split,
+        status="ok",
+        where=str(folder),
+        detail="unpacked, without a published checksum",
+    )
 
 
 def _read_images(path: Path, split: str) -> Arrays:
@@ -129,5 +162,6 @@ MNIST_M_OFFICIAL = register(
         splits=("train", "test"),
         read=read,
         remote_files=(ARCHIVE,),
+        inspector=inspect,
     )
 )
