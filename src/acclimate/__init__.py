@@ -14,10 +14,8 @@ __version__ = "0.1.0"
 _LAZY = {
     "reverse_gradient": "acclimate.layers.gradient_reversal",
     "Algorithm": "acclimate.algorithms.base",
-    "algorithms": "acclimate.algorithms",
     "networks": "acclimate.models",
     "datasets": "acclimate.data",
-    "validators": "acclimate.validators",
     "Domain": "acclimate.data.domain",
     "Step": "acclimate.training.step",
     "train": "acclimate.training.loop",
@@ -32,8 +30,7 @@ __all__ = ["__version__", *_LAZY]
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'acclimate' has no attribute {name!r}")
-    module = import_module(_LAZY[name])
-    return getattr(module, name, module)
+    return getattr(import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ from acclimate.validators import Evidence, validators
 # bounds of what is kept for each checkpoint and for the report
 STORED = 1000
 ORACLE_CURVE = 10_000
+ORACLE_VALIDATION = "oracle-target-validation-accuracy"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Evaluator:
 
     task: Task
     device: torch.device
+    oracle: bool = False
 
     def evidence(self, network: Network) -> Evidence:
         """Outputs on the held-out source and on the target's validation part."""
@@ -46,6 +48,8 @@ class Evaluator:
         """All label-free scores, and the oracle's accuracy where labels exist."""
         evidence = self.evidence(network)
         scores = {name: each.score(evidence) for name, each in validators.items()}
+        if self.oracle:
+            scores[ORACLE_VALIDATION] = self._validation_accuracy(evidence)
         shares = torch.bincount(
             evidence.target_logits.argmax(1), minlength=self.task.spec.class_count
         ).double()
@@ -58,6 +62,12 @@ class Evaluator:
             oracle_target_accuracy=self.oracle_accuracy(network),
         )
         return evaluation, evidence
+
+    def _validation_accuracy(self, evidence: Evidence) -> float:
+        """What an oracle chooses its checkpoint by; no other run may."""
+        assert self.task.target.oracle is not None
+        labels = self.task.target.oracle.validation
+        return float((evidence.target_logits.argmax(1) == labels).double().mean())
 
     def oracle_accuracy(self, network: Network) -> float | None:
         """Accuracy on the evaluate part, for the oracle column alone."""

@@ -11,6 +11,7 @@ from acclimate.algorithms import Algorithm, algorithms
 from acclimate.core.seeding import derive_seed
 from acclimate.data.augmentation import augmentation_pair
 from acclimate.data.batches import make_batches
+from acclimate.data.domain import Domain
 from acclimate.data.loader import BatchLoader
 from acclimate.models import build_network
 from acclimate.training.settings import FitSettings
@@ -34,9 +35,9 @@ def make_step(settings: FitSettings, task: Task) -> Step:
 
 
 def make_loader(
-    settings: FitSettings, task: Task, algorithm: Algorithm, fabric: Fabric
+    settings: FitSettings, labelled: Domain, task: Task, algorithm: Algorithm, fabric: Fabric
 ) -> BatchLoader:
-    """Batches of both domains for every step, on the device."""
+    """Batches of the labelled items and of the target for every step, on the device."""
     weak, strong = augmentation_pair(settings.augmentation)
     common: dict[str, Any] = {
         "seed": settings.seed,
@@ -46,7 +47,7 @@ def make_loader(
         "workers": settings.workers,
     }
     size = settings.batch_size
-    source = make_batches(task.source.train, size, purpose="source", **common)
+    source = make_batches(labelled, size, purpose="source", **common)
     target = None
     if algorithm.uses_target:
         target = make_batches(task.target.adapt, size, purpose="target", **common)

@@ -19,7 +19,7 @@ from acclimate.data.loader import BatchLoader
 from acclimate.models.files import ModelDescription, parameter_count, save_model
 from acclimate.training.checkpoint import latest_checkpoint, restore, save_checkpoint
 from acclimate.training.devices import describe_environment, keep_freed_memory, peak_memory_mib
-from acclimate.training.evaluate import Evaluator, store_evidence
+from acclimate.training.evaluate import ORACLE_VALIDATION, Evaluator, store_evidence
 from acclimate.training.guard import CollapseGuard
 from acclimate.training.inference import load_model
 from acclimate.training.logs import MetricsLog
@@ -31,7 +31,7 @@ from acclimate.training.progress import Clock, Progress
 from acclimate.training.samples import write_samples
 from acclimate.training.settings import FitSettings
 from acclimate.training.step import Step
-from acclimate.training.task import Task, oracle_task
+from acclimate.training.task import Task, oracle_source
 from acclimate.validators import validators
 from acclimate.validators.estimate import estimate_accuracy
 from acclimate.validators.metrics import labelled_metrics
@@ -56,12 +56,14 @@ class Run:
     ) -> None:
         self.algorithm = make_algorithm(settings)
         validators.get(settings.validator)
-        self.task = oracle_task(task) if self.algorithm.oracle else task
+        self.task = task
+        # an oracle learns from the target's labels; it is measured like every other run
+        self.labelled = oracle_source(task) if self.algorithm.oracle else task.source
         self.settings, self.folder, self.fabric = settings, folder, fabric
         self.observer = (observer or Observer()) if fabric.is_global_zero else Observer()
         self.command = command
-        self.steps = settings.step_count(len(self.task.source.train))
-        self.evaluator = Evaluator(self.task, fabric.device)
+        self.steps = settings.step_count(len(self.labelled.train))
+        self.evaluator = Evaluator(self.task, fabric.device, self.algorithm.oracle)
         self.guard = CollapseGuard(self.task.spec.class_count)
         self.progress = Progress([], self.guard.warnings, None, 0.0, self.guard.streaks)
 
@@ -115,7 +117,9 @@ class Run:
 
     def _prepare(self) -> tuple[Step, BatchLoader]:
         step = make_step(self.settings, self.task)
-        return step, make_loader(self.settings, self.task, self.algorithm, self.fabric)
+        return step, make_loader(
+            self.settings, self.labelled.train, self.task, self.algorithm, self.fabric
+        )
 
     # -- before -------------------------------------------------------------------------------
 
@@ -260,7 +264,7 @@ class Run:
 
     def _choose(self, step: Step, evaluation: Evaluation) -> None:
         """Keep the model if its label-free score is the best so far; of equal ones the later."""
-        name = self.settings.validator
+        name = ORACLE_VALIDATION if self.algorithm.oracle else self.settings.validator
         score = evaluation.scores[name]
         if self.progress.chosen is not None and score < self.progress.chosen.score:
             return
@@ -305,7 +309,8 @@ class Run:
         labels, names = self.task.source.validation.labels, self.task.spec.class_names
         assert labels is not None
         record.source_metrics = labelled_metrics(source, labels, names)
-        record.estimate = estimate_accuracy(source, labels, target, seed=self.settings.seed)
+        if not self.algorithm.oracle:
+            record.estimate = estimate_accuracy(source, labels, target, seed=self.settings.seed)
         oracle_labels = self.task.oracle_labels
         if oracle_labels is not None:
             record.oracle_target_metrics = labelled_metrics(target, oracle_labels, names)

@@ -85,7 +85,9 @@ class FitSettings(Options):
         return 2000 if self.steps is None else self.steps
 
 
-#: Ganin et al., JMLR 17(59), 2016, section 5.2.2: what the paper states; it does not state epochs
+#: Ganin et al., JMLR 17(59), 2016, section 5.2.2. Not stated there: the number of epochs. Deviation:
+#: the weights that are evaluated are a moving average of those that are trained; the training
+#: itself is the paper's, and ``averaging=0`` evaluates its last weights
 PAPER: Mapping[str, Any] = {
     "algorithm": "dann",
     "preprocessing": "mean",
@@ -96,7 +98,7 @@ PAPER: Mapping[str, Any] = {
     "learning_rate": 0.01,
     "schedule": "paper",
     "momentum": 0.9,
-    "averaging": 0.0,
+    "averaging": 0.99,
     "network_options": {"normalisation": "none"},
 }
 

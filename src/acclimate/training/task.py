@@ -174,8 +174,8 @@ def replace_settings(settings: FitSettings, **changes: object) -> FitSettings:
     return FitSettings.build("settings", {**settings.model_dump(), **changes})
 
 
-def oracle_task(task: Task) -> Task:
-    """The oracle's task: the labelled target stands where the source stood.
+def oracle_source(task: Task) -> SourceSplits:
+    """What the oracle learns from in the source's place: the target's own labelled items.
 
     Raises ``ConfigurationError`` when the target has no labels to train on.
     """
@@ -184,6 +184,5 @@ def oracle_task(task: Task) -> Task:
         raise ConfigurationError(
             "train-on-target is an oracle and needs a target with labels; this target has none"
         )
-    train = oracle.training_domain()
     validation = replace(task.target.validation, labels=oracle.validation)
-    return replace(task, source=SourceSplits(train, validation))
+    return SourceSplits(oracle.training_domain(), validation)

@@ -114,7 +114,7 @@ def _bounded(value: float) -> float:
 
 def _explain(before: Behaviour, after: Behaviour, change: float, error: float) -> str:
     return (
-        f"expected change of target accuracy {100 * change:+.0f} ± {100 * error:.0f} points against "
+        f"expected change of target accuracy {round(100 * change):+d} ± {100 * error:.0f} points against "
         f"source-only: predicted class shares lie {_points(before.share_distance, after.share_distance)} "
         f"from the source's, small changes of the input leave "
         f"{_points(before.consistency, after.consistency)} of predictions as they are, the last part "
