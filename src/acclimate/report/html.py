@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.files import write_text_atomically
-from acclimate.core.records import RunRecord
+from acclimate.core.records import Outcome, RunRecord
 from acclimate.report.chart import embed
 from acclimate.report.run import Run, load_run
 from acclimate.report.section import build_section
@@ -138,7 +139,8 @@ def _summary(runs: Sequence[Run]) -> str:
     outcomes = Counter(run.record.verdict.outcome for run in runs if run.record.verdict)
     if not outcomes:
         return f"{len(runs)} runs, none with a verdict."
-    parts = [f"{count} {outcome}" for outcome, count in outcomes.items()]
+    order = get_args(Outcome)
+    parts = [f"{outcomes[outcome]} {outcome}" for outcome in order if outcomes[outcome]]
     rest = len(runs) - sum(outcomes.values())
     if rest:
         parts.append(f"{rest} without a verdict")
