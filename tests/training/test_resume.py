@@ -145,6 +145,18 @@ def test_an_existing_folder_is_not_touched(settings_of, tmp_path):
     assert [path.name for path in other.iterdir()] == ["photo.txt"]
 
 
+def test_it_goes_on_at_the_newest_checkpoint(settings_of, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(StoppedError):
+        fit(settings_of(), folder, baseline=False, observer=StopAt(9, "evaluated"))
+
+    class Watch(Observer):
+        def run_started(self, name, steps, start):
+            assert start == 9
+
+    fit(settings_of(), folder, baseline=False, resume=True, observer=Watch())
+
+
 def test_leftovers_of_a_killed_writer_do_not_matter(settings_of, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()

@@ -344,7 +344,8 @@ def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
     if not (folder / RECORD_NAME).exists():
         if folder.is_file():
             raise RunError(f"{folder} is a file; choose another --output")
-        if folder.exists() and any(folder.iterdir()):
+        # a run that was killed while it wrote its first record leaves a part of it and no more
+        if folder.exists() and not all(path.match(".*.part") for path in folder.iterdir()):
             raise RunError(f"{folder} is not empty and holds no run; choose another --output")
         return
     if not resume:
