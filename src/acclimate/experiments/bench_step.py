@@ -147,11 +147,10 @@ def python_overhead_ms(steps: int = 300, repeats: int = 5) -> float:
         source="s",
         target="t",
         network="mlp",
-        network_options={},
+        network_options={"widths": (4,)},
         batch_size=8,
         device="cpu",
     )
-    settings = settings.model_copy(update={"network_options": {"widths": (4,)}})
     fabric = make_fabric(settings)
     ours = _our_steps(domain, domain.unlabelled(), settings, fabric)
     plain = _plain_steps(domain, domain, settings, fabric.device)

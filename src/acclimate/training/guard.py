@@ -31,8 +31,13 @@ class CollapseGuard:
     """
 
     class_count: int
+    adapts: bool = True
     warnings: list[Warned] = field(default_factory=list)
     streaks: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def _or_weight(self) -> str:
+        return " or a smaller algorithm.weight" if self.adapts else ""
 
     def logged(self, step: int, progress: float, values: Mapping[str, float]) -> Warned | None:
         """Look at one logged row; returns a new warning, if there is one."""
@@ -53,7 +58,7 @@ class CollapseGuard:
                 "source at chance",
                 f"accuracy on source batches is {accuracy:.0%}, "
                 "about chance: the network has collapsed or never learnt; try a smaller "
-                "--lr, a smaller algorithm.weight, or network.normalisation=batch",
+                f"--lr{self._or_weight}, or network.normalisation=batch",
             )
         return self._domain(step, progress, values.get("domain_accuracy"))
 
@@ -73,7 +78,7 @@ class CollapseGuard:
                 step,
                 "source at chance",
                 f"held-out source accuracy is {source_accuracy:.0%}, "
-                "about chance; try a smaller --lr or a smaller algorithm.weight",
+                f"about chance; try a smaller --lr{self._or_weight}",
             )
         predicted, expected = effective_classes(predicted_shares), effective_classes(source_shares)
         if far_fewer(predicted, expected):
@@ -82,7 +87,7 @@ class CollapseGuard:
                 "few classes predicted",
                 f"target predictions spread over {predicted:.1f} "
                 f"classes where the source has {expected:.1f}: classes may be collapsing; try "
-                "a smaller algorithm.weight",
+                f"a smaller --lr{self._or_weight}",
             )
         return None
 

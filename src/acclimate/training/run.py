@@ -64,7 +64,7 @@ class Run:
         self.command = command
         self.steps = settings.step_count(len(self.labelled.train))
         self.evaluator = Evaluator(self.task, fabric.device, self.algorithm.oracle)
-        self.guard = CollapseGuard(self.task.spec.class_count)
+        self.guard = CollapseGuard(self.task.spec.class_count, self.algorithm.uses_target)
         self.progress = Progress([], self.guard.warnings, None, 0.0, self.guard.streaks)
 
     def claim(self, resume: bool) -> None:
@@ -96,7 +96,8 @@ class Run:
         step, loader = self._prepare()
         optimiser = make_optimiser(step, self.settings)
         start = self._restore(step, optimiser) if resume else 0
-        _remove_leftovers(self.folder)
+        if self.fabric.is_global_zero:
+            _remove_leftovers(self.folder)
         record = before or self._new_record(step)
         self._write(record, "running")
         with self.ending(record):
@@ -334,7 +335,7 @@ class Run:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Drop files that a kill left half-written beside the whole ones."""
+    """Drop files that a kill left half-written beside the whole ones; for one process alone."""
     for part in folder.rglob(".*.part"):
         part.unlink(missing_ok=True)
 

@@ -112,6 +112,9 @@ def make_settings(protocol: str = "default", **chosen: Any) -> FitSettings:
     values = dict(PROTOCOLS[protocol])
     if chosen.get("steps") is not None:
         values.pop("epochs", None)
+    if chosen.get("network", "auto") != "auto":
+        # a protocol's options are those of the network it would choose
+        values.pop("network_options", None)
     for key, value in chosen.items():
         inherited = values.get(key)
         if isinstance(value, dict) and isinstance(inherited, dict):
