@@ -127,7 +127,7 @@ def test_wrong_options_are_explained(name):
 
 
 def test_an_unknown_name_is_explained():
-    with pytest.raises(UnknownNameError, match="unknown network 'mnist-cn'.*'mnist-cnn'"):
+    with pytest.raises(UnknownNameError, match=r"unknown network 'mnist-cn'.*'mnist-cnn'"):
         build_network("mnist-cn", {}, spec_of("mnist-cnn"))
 
 
