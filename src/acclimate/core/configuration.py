@@ -13,7 +13,9 @@ from acclimate.core.errors import ConfigurationError, near_miss
 class Options(BaseModel):
     """Base of every configuration object: frozen, no unknown keys, values validated."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
     @classmethod
     def build(cls, owner: str, values: Mapping[str, Any]) -> Self:

@@ -29,7 +29,8 @@ def diversity(logits: Tensor) -> Tensor:
     0.6931
     """
     mean = logits.softmax(1).mean(0)
-    return -torch.xlogy(mean, mean).sum()
+    # a class without any probability: 0·log 0 = 0, and a finite gradient, which xlogy has not
+    return -(mean * mean.clamp_min(torch.finfo(mean.dtype).tiny).log()).sum()
 
 
 def information_maximisation(logits: Tensor) -> Tensor:
