@@ -58,7 +58,7 @@ def test_a_missing_permission_is_one_line(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkstemp", denied)
-    with pytest.raises(RunError, match="cannot write .*Permission denied"):
+    with pytest.raises(RunError, match=r"cannot write .*Permission denied"):
         write_text_atomically(tmp_path / "file", "new")
 
 

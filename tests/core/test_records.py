@@ -27,7 +27,7 @@ def values():
     warning = st.fixed_dictionaries(
         {"step": st.integers(0, 9), "kind": st.text(), "message": st.text()}
     )
-    environment = {key: "x" for key in Environment.model_fields}
+    environment = dict.fromkeys(Environment.model_fields, "x")
     environment |= {"threads": 1, "world_size": 1}
     return st.fixed_dictionaries(
         {
@@ -58,7 +58,7 @@ def test_round_trip(values, tmp_path):
 @pytest.fixture
 def raw():
     domain = {"name": "d", "shape": [2], "class_names": ["a"], "items": {}}
-    environment = {key: "x" for key in Environment.model_fields}
+    environment = dict.fromkeys(Environment.model_fields, "x")
     return {
         "schema_version": SCHEMA_VERSION,
         "created": "",

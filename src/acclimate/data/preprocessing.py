@@ -31,10 +31,13 @@ class Preprocessing(Options):
     deviation: tuple[float, ...] = Field(())
 
     def to_unit(self, stored: Tensor) -> Tensor:
-        """Stored items → float: uint8 (N, H, W, C) → (N, C, H, W) in [0, 1], channels last."""
+        """Stored items → float: uint8 (N, H, W, C) → (N, C, H, W) in [0, 1], channels last.
+
+        Always a copy: ``normalise`` works in place, and two views are made of the same items.
+        """
         if stored.ndim == 4:
             return stored.permute(0, 3, 1, 2).float().mul_(1 / 255)
-        return stored.float()
+        return stored.to(torch.float32, copy=True)
 
     def normalise(self, unit: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] or (N, D) → the network's input, in the same shape; in place."""

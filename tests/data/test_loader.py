@@ -1,0 +1,97 @@
+"""From stored batches to what a step takes."""
+
+import pytest
+import torch
+
+from acclimate.data.augmentation import Augmentation, augmentation_pair
+from acclimate.data.batches import make_batches
+from acclimate.data.domain import Domain, ResidentStore
+from acclimate.data.loader import BatchLoader
+from acclimate.data.preprocessing import Preprocessing, fit_preprocessing
+
+CPU = torch.device("cpu")
+NAMES = tuple("abcdefgh")
+
+
+def vectors(name, shift):
+    random = torch.Generator().manual_seed(len(name))
+    items = torch.randn(24, 4, generator=random) * 3 + shift
+    return Domain(name, ResidentStore(items), torch.arange(24) % 8, NAMES)
+
+
+def pictures(name):
+    """Every picture is of one grey, which says its label."""
+    labels = torch.arange(24) % 8
+    greys = (labels * 30).to(torch.uint8)
+    return Domain(name, ResidentStore(greys.view(-1, 1, 1, 1).repeat(1, 6, 6, 3)), labels, NAMES)
+
+
+def make_loader(source, target, preprocessing, weak=None, strong=None, seed=0):
+    def batches(domain, purpose):
+        return make_batches(domain, 6, seed=seed, purpose=purpose, device=CPU)
+
+    return BatchLoader(
+        batches(source, "source"),
+        batches(target.unlabelled(), "target") if target else None,
+        preprocessing,
+        weak or Augmentation(),
+        strong,
+        seed,
+        CPU,
+    )
+
+
+@pytest.mark.parametrize("kind", ["none", "mean", "standard", "per-image"])
+def test_both_views_of_vectors_are_normalised_once(kind):
+    """Vectors are not augmented: both views are the items themselves, and apart in memory."""
+    source, target = vectors("s", 0.0), vectors("target", 5.0)
+    preprocessing = fit_preprocessing(kind, source, target)
+    loader = make_loader(source, target, preprocessing, strong=Augmentation(rotation=10))
+    stored = make_batches(target.unlabelled(), 6, seed=0, purpose="target", device=CPU)
+    for batch, raw in zip(loader.between(2, 6), stored.between(2, 6), strict=True):
+        expected = preprocessing(raw.items.clone())
+        torch.testing.assert_close(batch.target, expected)
+        torch.testing.assert_close(batch.target_strong, expected)
+        assert batch.target.data_ptr() != batch.target_strong.data_ptr()
+
+
+def test_labels_stay_with_their_augmented_pictures():
+    weak = Augmentation(rotation=30, scale=0.2, shift=0.2, shear=0.2, flip=0.5)
+    loader = make_loader(pictures("s"), None, Preprocessing(kind="none"), weak)
+    for batch in loader.between(0, 8):
+        assert torch.equal(
+            (batch.source * 255 / 30).mean((1, 2, 3)).round().long(), batch.source_labels
+        )
+        assert batch.target is None
+        assert batch.target_strong is None
+
+
+def test_the_strong_view_shows_the_same_items():
+    loader = make_loader(
+        pictures("s"), pictures("t"), Preprocessing(kind="none"), strong=Augmentation(rotation=20)
+    )
+    for batch in loader.between(0, 4):
+        torch.testing.assert_close(batch.target, batch.target_strong)
+
+
+def test_a_step_sees_the_same_wherever_one_starts():
+    def batches(start, seed=0):
+        weak, strong = augmentation_pair("photos")
+        preprocessing = Preprocessing(kind="per-image")
+        loader = make_loader(pictures("s"), pictures("t"), preprocessing, weak, strong, seed)
+        return list(loader.between(start, 7))
+
+    for ours, theirs in zip(batches(0)[4:], batches(4), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    first, other = batches(0)[0], batches(0, seed=1)[0]
+    assert not torch.equal(first.source, other.source)
+
+
+def test_the_stored_data_are_left_alone():
+    source, target = vectors("s", 0.0), vectors("t", 1.0)
+    kept = source.store.tensor.clone(), target.store.tensor.clone()
+    preprocessing = fit_preprocessing("standard", source, target)
+    for _ in make_loader(source, target, preprocessing, strong=Augmentation(flip=1)).between(0, 9):
+        pass
+    assert torch.equal(source.store.tensor, kept[0])
+    assert torch.equal(target.store.tensor, kept[1])
