@@ -14,7 +14,8 @@ from acclimate.data.augmentation import Augmentation
 from acclimate.data.domain import Domain
 from acclimate.training.inference import LoadedModel, load_model
 from acclimate.training.task import Task
-from acclimate.validators.verdict import agreement, share_distance
+from acclimate.validators.class_shares import share_distance
+from acclimate.validators.verdict import agreement
 
 #: small enough that a person would not change their mind
 SMALL_CHANGE = Augmentation(rotation=15, scale=0.15, shift=0.1, contrast=0.3, brightness=0.15)

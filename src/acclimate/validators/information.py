@@ -6,7 +6,6 @@ import math
 
 from acclimate.losses import information
 from acclimate.validators.base import Evidence, validator
-from acclimate.validators.source_accuracy import source_accuracy
 
 
 @validator("entropy")
@@ -25,12 +24,6 @@ def diversity(evidence: Evidence) -> float:
 def information_maximisation(evidence: Evidence) -> float:
     """Certain and varied target predictions: mutual information / log K, in [0, 1] (Musgrave et al., 2022)."""
     return diversity(evidence) + negative_entropy(evidence)
-
-
-@validator("default")
-def default(evidence: Evidence) -> float:
-    """Information maximisation on the target plus accuracy on the source, both held out, in [0, 2]."""
-    return information_maximisation(evidence) + source_accuracy(evidence)
 
 
 def _scale(evidence: Evidence) -> float:

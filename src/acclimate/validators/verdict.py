@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from acclimate.core.records import Behaviour, Estimate, Outcome, Verdict, Warned
@@ -32,21 +31,6 @@ ERROR = 0.045
 LARGEST = 0.3
 SURE = 0.7
 FATAL = ("source at chance", "non-finite loss")
-
-
-def share_distance(target_logits: Tensor, source_shares: Sequence[float]) -> float:
-    """Total variation in [0, 1] between predicted class shares and the source's.
-
-    Args:
-        target_logits: (N, K).
-        source_shares: K numbers that sum to 1.
-
-    >>> share_distance(torch.tensor([[9.0, 0.0], [9.0, 0.0]]), [0.5, 0.5])
-    0.5
-    """
-    counts = torch.bincount(target_logits.argmax(1), minlength=len(source_shares)).double()
-    expected = torch.tensor(source_shares, dtype=torch.float64)
-    return 0.5 * float((counts / counts.sum() - expected).abs().sum())
 
 
 def agreement(first: Tensor, second: Tensor) -> float:
