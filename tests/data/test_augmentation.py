@@ -210,5 +210,5 @@ def test_vectors_pass_unchanged():
 def test_unknown_preset_is_explained():
     with pytest.raises(ConfigurationError, match=r"unknown augmentation 'photo'.*'photos'"):
         augmentation_pair("photo")
-    with pytest.raises(ConfigurationError, match="scale: .*less than 1"):
+    with pytest.raises(ConfigurationError, match=r"scale: .*less than 1"):
         Augmentation.build("augmentation", {"scale": 1.5})

@@ -78,7 +78,7 @@ def test_the_joint_batch_does_not_depend_on_the_number_of_processes(ranks):
     parts = [shown(batches(rank, ranks), 3, 9) for rank in range(ranks)]
     for step, joint in enumerate(alone):
         dealt = [parts[rank][step] for rank in range(ranks)]
-        assert sorted(sum(dealt, [])) == sorted(joint)
+        assert sorted([item for part in dealt for item in part]) == sorted(joint)
         assert len({len(part) for part in dealt}) == 1
 
 

@@ -28,17 +28,18 @@ def average_thresholded_confidence(
     ...     np.array([0.9, 0.8, 0.6, 0.3]), np.array([1, 1, 0, 0.0]), np.array([0.95, 0.5]))
     0.5
     """
-    error = 1.0 - source_correct.mean()
-    ordered = np.sort(source_confidence)
-    below = round(error * len(ordered))
-    # threshold between the two neighbours, so that exactly ``below`` source items lie under it
-    if below == 0:
-        threshold = ordered[0]
-    elif below == len(ordered):
+    below = round((1.0 - source_correct.mean()) * len(source_confidence))
+    if below == len(source_confidence):
         return 0.0
-    else:
-        threshold = 0.5 * (ordered[below - 1] + ordered[below])
-    return float((target_confidence >= threshold).mean())
+    ordered = np.sort(source_confidence)
+    # between the two neighbours, so that exactly ``below`` source items lie under it
+    threshold = ordered[0] if below == 0 else 0.5 * (ordered[below - 1] + ordered[below])
+    above = float((target_confidence > threshold).mean())
+    # of items right at it (a network that is sure of everything) as many count as in the source
+    tied = int((source_confidence == threshold).sum())
+    counted = len(source_confidence) - below - int((source_confidence > threshold).sum())
+    share = counted / tied if tied else 1.0
+    return above + share * float((target_confidence == threshold).mean())
 
 
 def difference_of_confidences(

@@ -1,0 +1,84 @@
+"""Settings are checked before anything is opened."""
+
+import pickle
+
+import pytest
+
+from acclimate.core.errors import ConfigurationError
+from acclimate.training.settings import FitSettings, make_settings
+
+BASE = {"source": "mnist", "target": "mnist-m"}
+
+
+def test_steps_and_epochs_together():
+    settings = make_settings(**BASE, steps=10, epochs=2)
+    with pytest.raises(ConfigurationError, match="--steps or --epochs, not both"):
+        settings.step_count(1000)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, 2000),
+        ({"steps": 7}, 7),
+        ({"epochs": 2, "batch_size": 50}, 40),
+        ({"epochs": 0.5, "batch_size": 64}, 8),
+        ({"epochs": 0.001}, 1),
+    ],
+)
+def test_number_of_steps(chosen, expected):
+    assert make_settings(**BASE, **chosen).step_count(1000) == expected
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(ConfigurationError) as caught:
+        make_settings(**BASE, steps=0, learning_rat=1, schedule="cosin", precision="64", momentum=2)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in ("steps", "'learning_rate'", "Did you mean 'cosine'", "precision", "momentum"):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch_size": 0},
+        {"batch_size": 2.5},
+        {"learning_rate": 0},
+        {"learning_rate": float("nan")},
+        {"learning_rate": float("inf")},
+        {"averaging": 1.0},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"size": 4},
+        {"channels": 2},
+        {"epochs": 0},
+        {"source": ""},
+        {"augmentation": "photo"},
+        {"gradient_clip": 0},
+        {"steps": "many"},
+    ],
+)
+def test_wrong_values_are_named(wrong):
+    (name,) = wrong
+    with pytest.raises(ConfigurationError, match=f"settings: {name}: "):
+        make_settings(**{**BASE, **wrong})
+
+
+def test_protocols():
+    paper = make_settings("paper", **BASE)
+    assert (paper.algorithm, paper.optimiser, paper.schedule) == ("dann", "sgd", "paper")
+    assert (paper.batch_size, paper.learning_rate, paper.momentum) == (64, 0.01, 0.9)
+    assert make_settings("paper", **BASE, learning_rate=0.1).learning_rate == 0.1
+    mixed = make_settings("paper", **BASE, network_options={"padding": 2})
+    assert mixed.network_options == {"normalisation": "none", "padding": 2}
+    with pytest.raises(ConfigurationError, match="Did you mean 'paper'"):
+        make_settings("papers", **BASE)
+
+
+def test_frozen_and_round_trip():
+    settings = make_settings(**BASE, algorithm_options={"weight": 0.5})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.seed = 3
+    assert FitSettings.model_validate_json(settings.model_dump_json()) == settings
+    assert pickle.loads(pickle.dumps(settings)) == settings
