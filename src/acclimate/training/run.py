@@ -94,6 +94,7 @@ class Run:
             return before
         keep_freed_memory()
         step, loader = self._prepare()
+        step.to(self.fabric.device)  # before the optimiser, whose state follows its parameters
         optimiser = make_optimiser(step, self.settings)
         start = self._restore(step, optimiser) if resume else 0
         if self.fabric.is_global_zero:
@@ -158,7 +159,6 @@ class Run:
         start: int,
         record: RunRecord,
     ) -> None:
-        step.to(self.fabric.device)
         wrapped, fast = self.fabric.setup(step, optimiser)
         # only rank 0 draws curves; the others take part in the steps
         log = MetricsLog(self.folder, start) if self.fabric.is_global_zero else None
