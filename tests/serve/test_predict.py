@@ -137,7 +137,7 @@ def test_tables_are_predicted_row_by_row(model, tmp_path):
     shares = [[p for _, p in prediction.best] for prediction in (*first, *second)]
     assert np.allclose(shares[:4], shares[4:], atol=1e-6)
     np.savez(tmp_path / "vectors.npz", x=np.zeros((3, 5)))
-    with pytest.raises((ConfigurationError, DataError), match="5"):
+    with pytest.raises((ConfigurationError, DataError), match="vectors"):
         predict(model, [tmp_path / "vectors.npz"], tmp_path / "other.csv")
 
 

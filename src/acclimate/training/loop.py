@@ -39,7 +39,7 @@ def train(
     set_rate: Callable[[float], float],
     backward: Callable[[Tensor], Any] = torch.Tensor.backward,
     forward: nn.Module | None = None,
-    gradient_clip: float | None = None,
+    clip: Callable[[], Any] | None = None,
     seed: int = 0,
 ) -> Iterator[Logged]:
     """Train from step ``start`` to ``steps``; yields where ``pause_at(steps_done)`` is true, and at the end.
@@ -52,14 +52,14 @@ def train(
         set_rate: sets the learning rate for a progress in [0, 1] and returns it.
         backward: ``fabric.backward`` where precision or devices ask for it.
         forward: ``step`` as wrapped for several devices; every loss goes through it.
-        gradient_clip: largest norm of the joint gradient.
+        clip: bounds the gradients before the optimiser looks at them; ``fabric.clip_gradients``
+            knows of the loss scale of 16 bit precision.
         seed: of dropout, the only randomness in a step; sets torch's global generator where used.
 
     Algorithm 2 of Ganin et al. (JMLR 2016) is the case of one phase and plain SGD.
     """
     forward = forward or step
     phases = step.algorithm.phases
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in step.modules())
     step.train()
     for index, batch in zip(range(start, steps), batches, strict=False):
@@ -73,8 +73,8 @@ def train(
             assert isinstance(loss, Tensor)  # the one value that is never a float
             backward(loss)
             _keep_only(step, phase)
-            if gradient_clip is not None:
-                torch.nn.utils.clip_grad_norm_(parameters, gradient_clip)
+            if clip is not None:
+                clip()
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         step.after_update(index + 1)

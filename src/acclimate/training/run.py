@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 
 from acclimate.core.errors import AcclimateError, RunError
 from acclimate.core.records import RECORD_NAME, Chosen, Evaluation, RunRecord, Warned, read_record
+from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Batch
 from acclimate.data.loader import BatchLoader
 from acclimate.models.files import ModelDescription, parameter_count, save_model
@@ -175,8 +176,8 @@ class Run:
             set_rate=lambda progress: set_learning_rate(optimiser, self.settings, progress),
             backward=self.fabric.backward,
             forward=wrapped,
-            gradient_clip=self.settings.gradient_clip,
-            seed=self.settings.seed,
+            clip=self._clip(wrapped, fast),
+            seed=derive_seed(self.settings.seed, "rank", self.fabric.global_rank),
         )
         try:
             for logged in pauses:
@@ -186,6 +187,12 @@ class Run:
         finally:
             if log:
                 log.close()
+
+    def _clip(self, module: Any, optimiser: Any) -> Callable[[], Any] | None:
+        norm = self.settings.gradient_clip
+        if norm is None:
+            return None
+        return lambda: self.fabric.clip_gradients(module, optimiser, max_norm=norm)
 
     @property
     def _label(self) -> str:
