@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torchvision.transforms.v2.functional as V
 from scipy import ndimage
 
 from acclimate.core.errors import ConfigurationError
@@ -114,7 +113,7 @@ def test_the_generator_decides(name):
 
 @pytest.mark.parametrize("shape", [(41, 41), (31, 51)])
 @pytest.mark.parametrize("degrees", [0, 15, 33, 90, 180])
-def test_rotation_against_scipy_and_torchvision(degrees, shape, largest):
+def test_rotation_against_scipy(degrees, shape, largest):
     image = smooth(*shape)
     result = Augmentation(rotation=degrees)(image.clone(), seeded()) if degrees else image
     expected = ndimage.rotate(image[0, 0].numpy(), degrees, reshape=False, order=1, mode="nearest")
@@ -122,8 +121,6 @@ def test_rotation_against_scipy_and_torchvision(degrees, shape, largest):
     torch.testing.assert_close(
         result[inside], torch.from_numpy(expected)[None, None][inside], atol=1e-4, rtol=0
     )
-    by_torchvision = V.rotate(image, degrees, interpolation=V.InterpolationMode.BILINEAR)
-    torch.testing.assert_close(result[inside], by_torchvision[inside], atol=1e-4, rtol=0)
 
 
 def test_rotation_by_a_quarter_turn_is_exact(largest):
