@@ -6,7 +6,7 @@ sets stays fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,11 +39,37 @@ Inspector = Callable[[FileFinder, bool], list[Finding]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class GeneratorOption:
+    """One option of a generator, a text; ``fonts`` is ``--fonts`` on the command line."""
+
+    name: str
+    help: str
+    default: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generator:
+    """How a data set is drawn, in any number and with options of its own.
+
+    ``generate(finder, split, count, *, seed, processes=None, **options)`` returns ``Arrays``;
+    item ``i`` of a split depends on ``seed``, ``i`` and the options alone. ``counts``: the items
+    of each split of the registered set. ``fingerprint(finder, split)``: changes with everything
+    that the registered set is made of (recipe, fonts, photos).
+    """
+
+    generate: Callable[..., Arrays] = field(repr=False)
+    counts: Mapping[str, int]
+    fingerprint: Callable[[FileFinder, str], str] = field(repr=False)
+    options: tuple[GeneratorOption, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A data set known by name.
 
     ``input_shape`` is (channels, height, width) for images, (features,) for vectors.
-    ``remote_files`` is empty for data that is generated or ships inside a library.
+    ``remote_files`` is empty for data that is generated or ships inside a library. ``generator``:
+    where more of it can be drawn, see ``acclimate.data.generation``.
     """
 
     name: str
@@ -55,6 +81,7 @@ class Dataset:
     read: Loader = field(repr=False)
     remote_files: tuple[RemoteFile, ...] = ()
     inspector: Inspector | None = field(default=None, repr=False)
+    generator: Generator | None = None
 
     def load(
         self,
