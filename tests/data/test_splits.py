@@ -152,3 +152,81 @@ def test_limits_and_skipped_files():
     parts = split_target(domain, seed=0, maximum_validation=30, evaluate_fraction=0.5)
     assert [len(part) for part in parts[:3]] == [470, 30, 500]
     assert parts.adapt.skipped == ("a.png: damaged",)
+
+
+def grouped(domain: Domain, groups: list[int]) -> Domain:
+    return dataclasses.replace(domain, groups=torch.tensor(groups))
+
+
+@quick
+@given(labels=st.lists(st.integers(0, 2), min_size=12, max_size=120), seed=seeds)
+def test_a_group_for_each_item_changes_nothing(labels, seed):
+    plain = domain_of([*labels, 0, 0], 3)
+    alone = grouped(plain, list(range(7, 7 + len(plain))))
+    for split in (split_source, split_target):
+        parts, again = split(plain, seed=seed), split(alone, seed=seed)
+        assert [items(part) for part in parts[:2]] == [items(part) for part in again[:2]]
+
+
+def test_without_groups_the_parts_are_those_of_the_first_version():
+    domain = domain_of([0, 1] * 10, 2)
+    assert items(split_source(domain, seed=0, fraction=0.2).validation) == [5, 6, 10, 15]
+    parts = split_target(domain, seed=0)
+    assert items(parts.validation) == [7, 12]
+    assert items(parts.evaluate) == [5, 6, 13, 14]
+
+
+@quick
+@given(
+    sizes=st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=8), min_size=2, max_size=4),
+    seed=seeds,
+    fraction=st.floats(0.05, 0.6),
+)
+def test_source_groups_stay_whole_and_every_class_is_in_both_parts(sizes, seed, fraction):
+    runs = [(k, size) for k, of_class in enumerate(sizes) for size in of_class]
+    labels = [k for k, size in runs for _ in range(size)]
+    groups = [number for number, (_, size) in enumerate(runs) for _ in range(size)]
+    mixed = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)).tolist()
+    labels, groups = [labels[i] for i in mixed], [groups[i] for i in mixed]
+    parts = split_source(
+        grouped(domain_of(labels, len(sizes)), groups), fraction=fraction, seed=seed
+    )
+    assert sorted(items(parts.train) + items(parts.validation)) == list(range(len(labels)))
+    assert not set(parts.train.groups.tolist()) & set(parts.validation.groups.tolist())
+    aside = parts.validation.labels.bincount(minlength=len(sizes)).tolist()
+    for of_class, n in zip(sizes, aside, strict=True):
+        assert 0 < n < sum(of_class)
+        # the nearest border is at most half a group away, unless that were none or all of them
+        allowed = max(of_class) / 2 + 1
+        assert abs(n - fraction * sum(of_class)) <= allowed or n in of_class
+
+
+@quick
+@given(sizes=st.lists(st.integers(1, 9), min_size=30, max_size=60), seed=seeds)
+def test_target_groups_stay_whole(sizes, seed):
+    groups = [number for number, size in enumerate(sizes) for _ in range(size)]
+    domain = grouped(domain_of([0] * len(groups), 2), groups)
+    parts = split_target(domain, seed=seed)
+    homes = [{groups[i] for i in items(part)} for part in parts[:3]]
+    assert sum(len(home) for home in homes) == len(sizes)
+    assert set.union(*homes) == set(range(len(sizes)))
+    assert abs(len(parts.evaluate) - 0.2 * len(groups)) <= 6
+    assert all(part.groups is None for part in parts[:3])  # they could tell of the labels
+
+
+def test_a_group_of_two_classes_stays_whole_too():
+    groups = [k // 4 for k in range(80)]
+    domain = grouped(domain_of([k % 2 for k in range(80)], 2), groups)
+    parts = split_source(domain, fraction=0.3, seed=0)
+    assert not set(parts.train.groups.tolist()) & set(parts.validation.groups.tolist())
+    assert len(parts.train) + len(parts.validation) == 80
+
+
+def test_too_few_groups_say_so():
+    one = grouped(domain_of([0, 1] * 10, 2), [0] * 20)
+    with pytest.raises(DataError, match="groups that must stay whole are too few"):
+        split_source(one, seed=0)
+    with pytest.raises(DataError, match="its 2 groups of near-duplicates"):
+        split_target(dataclasses.replace(one, groups=torch.tensor([0] * 10 + [1] * 10)), seed=0)
+    with pytest.raises(DataError, match="20 items but groups"):
+        grouped(one, [0, 1])

@@ -43,12 +43,16 @@ def _read(path: Path, fingerprint: str | None) -> Arrays | None:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             if fingerprint is not None and str(file["fingerprint"]) != fingerprint:
                 return None
-            return Arrays(file["x"], file["y"])
+            names, groups = file.get("names"), file.get("groups")
+            return Arrays(file["x"], file["y"], item_names=names, groups=groups)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
 def _write(path: Path, fingerprint: str, arrays: Arrays) -> None:
     # not compressed: photo noise hardly shrinks, and reading would take seconds
+    optional = {"names": arrays.item_names, "groups": arrays.groups}
+    content = {key: value for key, value in optional.items() if value is not None}
+    content |= {"x": arrays.inputs, "y": arrays.labels, "fingerprint": np.array(fingerprint)}
     with replace_atomically(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, x=arrays.inputs, y=arrays.labels, fingerprint=np.array(fingerprint))
+        np.savez(file, **content)

@@ -47,6 +47,8 @@ class Domain:
 
     ``labels``: (N,) int64 in [0, classes) or ``None``. ``item_names``: a name for each item (a
     path, an index) for predictions and reports. ``skipped``: one line for each file left out.
+    ``groups``: (N,) int64, equal for near-duplicates (the frames of one video), which no split
+    may put into two parts; ``None`` where every item stands for itself.
     """
 
     name: str
@@ -55,8 +57,14 @@ class Domain:
     class_names: tuple[str, ...]
     item_names: tuple[str, ...] | None = None
     skipped: tuple[str, ...] = field(default=())
+    groups: Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.groups is not None and self.groups.shape != (len(self),):
+            raise DataError(
+                f"{self.name}: {len(self)} items but groups {tuple(self.groups.shape)}; "
+                "each item belongs to one"
+            )
         if self.labels is not None:
             _check_labels(self.name, self.labels, len(self), self.class_names)
 
@@ -95,6 +103,7 @@ class Domain:
             labels=None if self.labels is None else self.labels[indices],
             item_names=tuple(self.name_of(int(i)) for i in indices) if self.item_names else None,
             skipped=(),
+            groups=None if self.groups is None else self.groups[indices],
         )
 
 

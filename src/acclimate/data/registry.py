@@ -27,11 +27,15 @@ class Arrays(NamedTuple):
 
     ``inputs``: uint8 (N, height, width, channels) or float32 (N, features).
     ``labels``: int64 (N,) in [0, classes). ``name``: where it differs from the data set's.
+    ``item_names``: str (N,), a name for each item. ``groups``: int64 (N,), equal for items that are
+    near-duplicates of each other, such as the frames of one video.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     name: str | None = None
+    item_names: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
 
 Loader = Callable[[FileFinder, str], Arrays]
@@ -103,9 +107,17 @@ class Dataset:
 
         from acclimate.data.domain import Domain, ResidentStore
 
-        store = ResidentStore(torch.from_numpy(np.ascontiguousarray(arrays.inputs)))
-        labels = torch.from_numpy(np.ascontiguousarray(arrays.labels, dtype=np.int64))
-        return Domain(arrays.name or self.name, store, labels, self.class_names)
+        def whole_numbers(values: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64))
+
+        return Domain(
+            name=arrays.name or self.name,
+            store=ResidentStore(torch.from_numpy(np.ascontiguousarray(arrays.inputs))),
+            labels=whole_numbers(arrays.labels),
+            class_names=self.class_names,
+            item_names=None if arrays.item_names is None else tuple(arrays.item_names.tolist()),
+            groups=None if arrays.groups is None else whole_numbers(arrays.groups),
+        )
 
     def check_split(self, split: str) -> None:
         """Raise ``UnknownNameError`` when there is no such split."""

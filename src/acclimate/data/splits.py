@@ -79,23 +79,27 @@ def split_source(
 ) -> SourceSplits:
     """Set aside ``fraction`` of the items, at most about ``maximum``, class by class.
 
-    Every class is in both parts; one with a single item is in ``train`` only. The same ``seed``
-    gives the same parts. Raises ``DataError`` when the domain has no labels or nothing is left.
+    Every class is in both parts; one with a single item is in ``train`` only. A domain's groups
+    stay whole, each dealt with the class of its first item. The same ``seed`` gives the same
+    parts. Raises ``DataError`` when the domain has no labels or nothing is left.
     """
     if domain.labels is None:
         raise DataError(f"{domain.name} has no labels; a source needs one for each item")
     _check_fraction("fraction", fraction)
     share = min(fraction, maximum / max(len(domain), 1))
-    order = torch.randperm(len(domain), generator=generator(seed, "split", "source"))
-    labels = domain.labels[order]
+    order, groups = _shuffled(domain, generator(seed, "split", "source"))
+    # a group of several classes goes where its first item goes
+    labels = domain.labels[order][_starts(groups)]
     validation: list[Tensor] = []
     for label in range(len(domain.class_names)):
-        members = order[labels == label]
-        validation.append(members[: _validation_count(len(members), share)])
+        here = labels == label
+        wanted = max(round(int(here.sum()) * share), 1)
+        validation.append(order[here][: _cut(groups[here], wanted)])
     chosen = torch.cat(validation) if validation else order[:0]
     if len(chosen) == 0:
+        what = "items" if domain.groups is None else "items in groups that must stay whole"
         raise DataError(
-            f"{domain.name}: {len(domain)} items are too few to set some aside for validation; "
+            f"{domain.name}: {len(domain)} {what} are too few to set some aside for validation; "
             "give at least two of a class"
         )
     # ascending, so that neither part's order tells anything about the other
@@ -104,8 +108,27 @@ def split_source(
     )
 
 
-def _validation_count(members: int, share: float) -> int:
-    return max(min(max(round(members * share), 1), members - 1), 0)
+def _shuffled(domain: Domain, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Item indices (N,) in random order, groups in one piece, and each one's group (N,)."""
+    groups = torch.arange(len(domain)) if domain.groups is None else domain.groups
+    distinct, groups = groups.unique(return_inverse=True)
+    place = torch.randperm(len(distinct), generator=draws).argsort()
+    order = place[groups].argsort(stable=True)
+    return order, groups[order]
+
+
+def _starts(groups: Tensor) -> Tensor:
+    """For each position the first position of its group, where groups lie in one piece."""
+    _, lengths = groups.unique_consecutive(return_counts=True)
+    return (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
+
+
+def _cut(groups: Tensor, wanted: int) -> int:
+    """The border between two groups that is nearest to ``wanted``; 0 where there is none."""
+    borders = groups.diff().nonzero().squeeze(1) + 1
+    if len(borders) == 0:
+        return 0
+    return int(borders[(borders - wanted).abs().argmin()])
 
 
 def split_target(
@@ -117,7 +140,7 @@ def split_target(
     evaluate_fraction: float = 0.2,
     maximum_validation: int = 2000,
 ) -> TargetSplits:
-    """Cut the target at random, without a look at its labels.
+    """Cut the target at random, without a look at its labels; its groups stay whole.
 
     ``test``, the data set's own test split, becomes ``evaluate`` where it is given; otherwise
     ``evaluate_fraction`` of the items does. Raises ``DataError`` for fewer than 10 items.
@@ -126,7 +149,7 @@ def split_target(
     _check_fraction("evaluate_fraction", evaluate_fraction)
     _check_target(domain, test)
     count = len(domain)
-    order = torch.randperm(count, generator=generator(seed, "split", "target"))
+    order, groups = _shuffled(domain, generator(seed, "split", "target"))
     evaluate_count = 0 if test is not None else max(round(count * evaluate_fraction), 1)
     validation_count = max(min(round(count * validation_fraction), maximum_validation), 1)
     if evaluate_count + validation_count >= count:
@@ -134,9 +157,15 @@ def split_target(
             f"{domain.name}: setting aside {evaluate_count} + {validation_count} of {count} items "
             "leaves none to adapt to; lower the fractions"
         )
+    first = _cut(groups, evaluate_count) if evaluate_count else 0
+    second = first + _cut(groups[first:], evaluate_count + validation_count - first)
+    if second == first or (first == 0 and test is None):
+        raise DataError(
+            f"{domain.name}: its {len(groups.unique())} groups of near-duplicates must stay whole "
+            "and are too few for three parts; give more groups"
+        )
     evaluate, validation, adapt = (
-        part.sort().values
-        for part in order.tensor_split([evaluate_count, evaluate_count + validation_count])
+        part.sort().values for part in order.tensor_split([first, second])
     )
     return _without_labels(
         domain.subset(adapt),
@@ -152,12 +181,9 @@ def _without_labels(
     oracle = None
     if adapt.labels is not None or evaluate.labels is not None:
         oracle = OracleLabels(adapt, validation.labels, evaluate.labels)
-    return TargetSplits(
-        replace(adapt.unlabelled(), skipped=skipped),
-        validation.unlabelled(),
-        evaluate.unlabelled(),
-        oracle,
-    )
+    # which items belong together tells of their labels, and has served its purpose
+    bare = [replace(part.unlabelled(), groups=None) for part in (adapt, validation, evaluate)]
+    return TargetSplits(replace(bare[0], skipped=skipped), bare[1], bare[2], oracle)
 
 
 def _check_target(domain: Domain, test: Domain | None) -> None:

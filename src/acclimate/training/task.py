@@ -98,7 +98,7 @@ def _common_shape(settings: FitSettings) -> tuple[int | None, int | None]:
 def _emptied(domain: Domain) -> Domain:
     """Name, shape and classes of a domain without its items."""
     store = ResidentStore(torch.empty(0, *domain.store.shape[1:]))
-    return replace(domain, store=store, labels=None, item_names=None)
+    return replace(domain, store=store, labels=None, item_names=None, groups=None)
 
 
 def _open_source(settings: FitSettings, size: int | None, channels: int | None) -> Domain:
