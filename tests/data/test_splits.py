@@ -143,6 +143,8 @@ def test_what_is_too_small():
         split_target(domain_of([0] * 9, 2), seed=0)
     with pytest.raises(DataError, match="leaves none"):
         split_target(domain_of([0] * 10, 2), seed=0, validation_fraction=0.5, evaluate_fraction=0.5)
+    with pytest.raises(DataError, match="0 items are too few"):
+        split_source(domain_of([], 2), seed=0)
     with pytest.raises(DataError, match="test split is empty"):
         split_target(domain_of([0] * 10, 2), test=domain_of([], 2), seed=0)
 

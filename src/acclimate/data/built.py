@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def _read(path: Path, fingerprint: str | None) -> Arrays | None:
 def _write(path: Path, fingerprint: str, arrays: Arrays) -> None:
     # not compressed: photo noise hardly shrinks, and reading would take seconds
     optional = {"names": arrays.item_names, "groups": arrays.groups}
-    content = {key: value for key, value in optional.items() if value is not None}
+    content: dict[str, Any] = {key: value for key, value in optional.items() if value is not None}
     content |= {"x": arrays.inputs, "y": arrays.labels, "fingerprint": np.array(fingerprint)}
     with replace_atomically(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **content)

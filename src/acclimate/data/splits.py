@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -110,17 +111,20 @@ def split_source(
 
 def _shuffled(domain: Domain, draws: torch.Generator) -> tuple[Tensor, Tensor]:
     """Item indices (N,) in random order, groups in one piece, and each one's group (N,)."""
-    groups = torch.arange(len(domain)) if domain.groups is None else domain.groups
-    distinct, groups = groups.unique(return_inverse=True)
-    place = torch.randperm(len(distinct), generator=draws).argsort()
+    groups = torch.arange(len(domain))
+    if domain.groups is not None:
+        groups = torch.from_numpy(np.unique(domain.groups.cpu().numpy(), return_inverse=True)[1])
+    count = int(groups.max()) + 1 if len(groups) else 0
+    place = torch.randperm(count, generator=draws).argsort()
     order = place[groups].argsort(stable=True)
     return order, groups[order]
 
 
 def _starts(groups: Tensor) -> Tensor:
     """For each position the first position of its group, where groups lie in one piece."""
-    _, lengths = groups.unique_consecutive(return_counts=True)
-    return (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
+    positions = torch.arange(len(groups))
+    positions[1:][groups.diff() == 0] = 0
+    return positions.cummax(0).values
 
 
 def _cut(groups: Tensor, wanted: int) -> int:
@@ -161,7 +165,7 @@ def split_target(
     second = first + _cut(groups[first:], evaluate_count + validation_count - first)
     if second == first or (first == 0 and test is None):
         raise DataError(
-            f"{domain.name}: its {len(groups.unique())} groups of near-duplicates must stay whole "
+            f"{domain.name}: its {int(groups.max()) + 1} groups of near-duplicates must stay whole "
             "and are too few for three parts; give more groups"
         )
     evaluate, validation, adapt = (
