@@ -1,8 +1,15 @@
 """Algorithms by name. Adding one: its file, and one line here."""
 
 from acclimate.algorithms import dann, dann_self_training, source_only  # noqa: F401
-from acclimate.algorithms.base import Algorithm, Phase, Terms, algorithms
+from acclimate.algorithms.base import (
+    Algorithm,
+    LastLayer,
+    LastLayerMaterial,
+    Phase,
+    Terms,
+    algorithms,
+)
 
 DEFAULT = "dann-self-training"
 
-__all__ = ["DEFAULT", "Algorithm", "Phase", "Terms", "algorithms"]
+__all__ = ["DEFAULT", "Algorithm", "LastLayer", "LastLayerMaterial", "Phase", "Terms", "algorithms"]

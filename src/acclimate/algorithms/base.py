@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -18,6 +18,29 @@ class Terms(NamedTuple):
 
     losses: dict[str, Tensor]
     monitors: dict[str, Tensor | float]
+
+
+class LastLayer(NamedTuple):
+    """A linear last layer: ``weight`` (K, D) and ``bias`` (K,), float32; ``note`` says how it was made."""
+
+    weight: Tensor
+    bias: Tensor
+    note: str
+
+
+class LastLayerMaterial(NamedTuple):
+    """What a last layer can be made from, once training has ended.
+
+    ``source_features`` (S, D), ``source_labels`` (S,) and ``target_features`` (T, D) are the
+    network's last hidden layer on items of the training parts; ``score`` is the label-free score
+    of a candidate on held-out items: larger is better.
+    """
+
+    source_features: Tensor
+    source_labels: Tensor
+    target_features: Tensor
+    score: Callable[[LastLayer], float]
+    seed: int
 
 
 class Phase(NamedTuple):
@@ -58,6 +81,10 @@ class Algorithm(Options):
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         """The weighted losses of one step and what to log beside them."""
         raise NotImplementedError
+
+    def last_layer(self, material: LastLayerMaterial) -> LastLayer | None:
+        """A last layer to put in the place of the trained one at the end; ``None`` keeps that."""
+        return None
 
     @classmethod
     def description(cls) -> str:

@@ -77,8 +77,15 @@ def fit(
     algorithm: Annotated[
         str | None,
         typer.Option(
-            help="See 'acclimate list algorithms'.",
+            help="See 'acclimate list algorithms'; several: dann+mi.",
             show_default="dann-self-training",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Run folder whose model training begins with: a second stage.",
             rich_help_panel=METHOD,
         ),
     ] = None,

@@ -118,12 +118,16 @@ def _chosen(given: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, A
 
 def _check_parts(settings: FitSettings) -> None:
     """Names and options of the parts, before any data is opened."""
-    from acclimate.algorithms import algorithms
+    from acclimate.algorithms import combination
     from acclimate.models import networks
     from acclimate.validators import validators
 
     validators.get(settings.validator)
-    _check_part(algorithms.get(settings.algorithm), "algorithm", settings.algorithm_options)
+    combination.assemble(
+        settings.algorithm,
+        settings.algorithm_options,
+        lambda kind, own, part: _check_part(kind, "algorithm", own),
+    )
     if settings.network != "auto":
         if settings.network not in networks:
             names = ("auto", *networks.names())
@@ -133,9 +137,9 @@ def _check_parts(settings: FitSettings) -> None:
         _check_part(networks.get(settings.network), "network", settings.network_options)
 
 
-def _check_part(kind: type[Options], section: str, options: Mapping[str, Any]) -> None:
+def _check_part(kind: type[Options], section: str, options: Mapping[str, Any]) -> Options:
     try:
-        kind.build(section, options)
+        return kind.build(section, options)
     except ConfigurationError as error:
         raise _in_terms_of_options(error, lambda key: f"--set {section}.{key}") from error
 

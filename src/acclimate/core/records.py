@@ -159,6 +159,9 @@ class RunRecord(_Part):
     steps_done: int = 0
     evaluations: list[Evaluation] = Field(default_factory=list)
     chosen: Chosen | None = None
+    last_layer: str | None = Field(
+        default=None, description="how the last layer was made, where it was not simply trained"
+    )
     source_metrics: LabelledMetrics | None = None
     oracle_target_metrics: LabelledMetrics | None = None
     estimate: Estimate | None = None

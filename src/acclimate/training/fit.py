@@ -99,10 +99,10 @@ def fit_rows(
 
 
 def _as(settings: FitSettings, algorithm: str) -> FitSettings:
-    """The same settings for another algorithm; options are kept for the one they were made for."""
+    """The same settings for another algorithm; what was made for the first one is left out."""
     if algorithm == settings.algorithm:
         return settings
-    return replace_settings(settings, algorithm=algorithm, algorithm_options={})
+    return replace_settings(settings, algorithm=algorithm, algorithm_options={}, start_from=None)
 
 
 def _add_verdict(task: Task, record: RunRecord, adapted: Path, baseline: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
-from acclimate.algorithms import Algorithm, algorithms
+from acclimate.algorithms import Algorithm, combination
+from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import derive_seed
 from acclimate.data.augmentation import augmentation_pair
 from acclimate.data.batches import make_batches
 from acclimate.data.domain import Domain
 from acclimate.data.loader import BatchLoader
-from acclimate.models import build_network
+from acclimate.models import Network, build_network
+from acclimate.models.files import read_model
 from acclimate.training.settings import FitSettings
 from acclimate.training.step import Step
 from acclimate.training.task import Task
@@ -21,8 +24,7 @@ from acclimate.training.task import Task
 
 def make_algorithm(settings: FitSettings) -> Algorithm:
     """The configured algorithm; errors name the unknown name or option and the near miss."""
-    kind = algorithms.get(settings.algorithm)
-    return kind.build(f"algorithm {settings.algorithm}", settings.algorithm_options)
+    return combination.make(settings.algorithm, settings.algorithm_options)
 
 
 def make_step(settings: FitSettings, task: Task) -> Step:
@@ -30,6 +32,8 @@ def make_step(settings: FitSettings, task: Task) -> Step:
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(settings.seed, "network"))
         network = build_network(settings.network, settings.network_options, task.spec)
+        if settings.start_from is not None:
+            _start_from(network, Path(settings.start_from))
         torch.manual_seed(derive_seed(settings.seed, "modules"))
         return Step(network, make_algorithm(settings), settings.averaging)
 
@@ -61,3 +65,27 @@ def make_loader(
         fabric.device,
         fabric.global_rank,
     )
+
+
+def _start_from(network: Network, folder: Path) -> None:
+    """Give ``network`` the weights of the model in ``folder``.
+
+    Raises ``ModelFileError`` where there is none, and ``ConfigurationError`` where it is of
+    another architecture, input shape or set of classes.
+    """
+    model = read_model(folder)
+    spec = model.description.spec
+    if spec != network.spec:
+        raise ConfigurationError(
+            f"{folder} holds a model for inputs {spec.input_shape} and {spec.class_count} classes, "
+            f"and this run has {network.spec.input_shape} and {network.spec.class_count}: "
+            "begin with a model of the same task"
+        )
+    try:
+        network.load_state_dict(model.network.state_dict())
+    except RuntimeError as error:
+        described = model.description
+        raise ConfigurationError(
+            f"{folder} holds a {described.network} with options {described.options}, which is "
+            "another network than this run's: give the same --network and --set network.…"
+        ) from error

@@ -17,12 +17,13 @@ from acclimate.core.records import RECORD_NAME, Chosen, Evaluation, RunRecord, W
 from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Batch
 from acclimate.data.loader import BatchLoader
-from acclimate.models.files import ModelDescription, parameter_count, save_model
+from acclimate.models.files import ModelDescription, parameter_count, read_model, save_model
+from acclimate.models.network import Network
 from acclimate.training.checkpoint import latest_checkpoint, restore, save_checkpoint
 from acclimate.training.devices import describe_environment, keep_freed_memory, peak_memory_mib
 from acclimate.training.evaluate import ORACLE_VALIDATION, Evaluator, store_evidence
 from acclimate.training.guard import CollapseGuard
-from acclimate.training.inference import load_model
+from acclimate.training.last_layer import replace_last_layer
 from acclimate.training.logs import MetricsLog
 from acclimate.training.loop import Logged, train
 from acclimate.training.observer import Observer
@@ -301,8 +302,7 @@ class Run:
             )
             raise RunError(f"{self.folder}: training ended before its first checkpoint: {reason}")
         if self.fabric.is_global_zero:
-            model = load_model(self.folder)
-            network = model.network.to(self.fabric.device)
+            network = self._finished_network(record)
             source = self.evaluator.outputs(network, self.task.source.validation)
             target = self.evaluator.outputs(network, self.task.target.evaluate)
             self._measure(record, source[0], target[0])
@@ -312,6 +312,18 @@ class Run:
         self.fabric.barrier()
         # the other processes have measured nothing themselves
         return record if self.fabric.is_global_zero else read_record(self.folder)
+
+    def _finished_network(self, record: RunRecord) -> Network:
+        """The chosen checkpoint, with the algorithm's own last layer where it makes one."""
+        model = read_model(self.folder)
+        network = model.network.to(self.fabric.device)
+        note = replace_last_layer(
+            network, self.algorithm, self.labelled.train, self.evaluator, self.settings
+        )
+        if note is not None:
+            save_model(self.folder, network, model.description)
+            record.last_layer = note
+        return network
 
     def _measure(self, record: RunRecord, source: torch.Tensor, target: torch.Tensor) -> None:
         labels, names = self.task.source.validation.labels, self.task.spec.class_names

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from acclimate.algorithms import DEFAULT
 from acclimate.core.configuration import Options
 from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.core.schedules import LEARNING_RATE_SCHEDULES
@@ -21,8 +22,11 @@ class FitSettings(Options):
     source: str = Field(min_length=1)
     target: str = Field(min_length=1)
     unlabelled_target: bool = Field(False, description="take a target folder as plain images")
-    algorithm: str = "dann-self-training"
+    algorithm: str = Field(DEFAULT, description="a name, best for the default, or several: dann+mi")
     algorithm_options: dict[str, Any] = Field(default_factory=dict)
+    start_from: str | None = Field(
+        None, min_length=1, description="run folder whose model training begins with"
+    )
     network: str = Field("auto", description="auto = mnist-cnn for small pictures, mlp for vectors")
     network_options: dict[str, Any] = Field(default_factory=dict)
     size: int | None = Field(None, ge=8, le=1024, description="side in pixels; null = the source's")
@@ -53,6 +57,13 @@ class FitSettings(Options):
     validator: str = "default"
     evaluations: int = Field(20, ge=1, description="how often to evaluate and save")
     log_every: int = Field(50, ge=1, description="steps between logged rows")
+
+    @field_validator("algorithm")
+    @classmethod
+    def _best_is_the_default(cls, name: str) -> str:
+        """``best`` stands for the default algorithm, also as a part of a combination."""
+        parts = [DEFAULT if part.strip() == "best" else part.strip() for part in name.split("+")]
+        return "+".join(parts)
 
     @field_validator("algorithm", "network", "validator")
     @classmethod

@@ -1,0 +1,129 @@
+"""Several algorithms at once: their losses are added, each with its own weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from acclimate.algorithms.base import (
+    Algorithm,
+    LastLayer,
+    LastLayerMaterial,
+    Terms,
+    algorithms,
+)
+from acclimate.core.configuration import Options
+from acclimate.core.errors import ConfigurationError
+from acclimate.core.types import Views
+from acclimate.models.network import Network
+
+SEPARATOR = "+"
+
+
+class Combination(Algorithm):
+    """The sum of several algorithms' losses; a term that several have in common counts once.
+
+    What two parts call by one name has to be the same thing: ``classification`` is the same
+    cross-entropy in each. Modules belong to one part each and are stored as ``part.module``.
+    """
+
+    parts: dict[str, Algorithm]
+
+    @property
+    def oracle(self) -> bool:  # type: ignore[override]
+        return any(part.oracle for part in self.parts.values())
+
+    @property
+    def uses_target(self) -> bool:  # type: ignore[override]
+        return any(part.uses_target for part in self.parts.values())
+
+    @property
+    def uses_strong_view(self) -> bool:  # type: ignore[override]
+        return any(part.uses_strong_view for part in self.parts.values())
+
+    @property
+    def uses_teacher(self) -> bool:  # type: ignore[override]
+        return any(part.uses_teacher for part in self.parts.values())
+
+    def modules(self, network: Network) -> Mapping[str, nn.Module]:
+        # a ModuleDict's keys must not hold a dot: each part's modules are a dictionary of their own
+        found = {name: part.modules(network) for name, part in self.parts.items()}
+        return {name: nn.ModuleDict(dict(modules)) for name, modules in found.items() if modules}
+
+    def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
+        losses, monitors = {}, {}
+        for name, part in self.parts.items():
+            own = modules[name] if name in modules else nn.ModuleDict()
+            assert isinstance(own, nn.ModuleDict)
+            terms = part.losses(views, own, phase)
+            losses.update(terms.losses)
+            monitors.update(terms.monitors)
+        return Terms(losses, monitors)
+
+    def last_layer(self, material: LastLayerMaterial) -> LastLayer | None:
+        for part in self.parts.values():
+            layer = part.last_layer(material)
+            if layer is not None:
+                return layer
+        return None
+
+
+def make(name: str, options: Mapping[str, Any]) -> Algorithm:
+    """The algorithm called ``name``, or the combination ``"dann+mi"``, with its options.
+
+    A combination's options are written ``part.key``; without the part where only one has such a
+    key. Raises ``UnknownNameError`` and ``ConfigurationError``.
+    """
+    return assemble(name, options, lambda kind, own, part: kind.build(f"algorithm {part}", own))
+
+
+def assemble(
+    name: str,
+    options: Mapping[str, Any],
+    build: Callable[[type[Algorithm], Mapping[str, Any], str], Options],
+) -> Algorithm:
+    """As ``make``, with the caller's own way to build a part, for complaints in its own words."""
+    names = [part.strip() for part in name.split(SEPARATOR)]
+    kinds = {part: algorithms.get(part) for part in names}
+    if len(kinds) < len(names):
+        raise ConfigurationError(f"algorithm {name} names one of its parts twice")
+    shares = _shared_out(name, options, kinds) if len(names) > 1 else {names[0]: dict(options)}
+    parts: dict[str, Any] = {part: build(kinds[part], shares[part], part) for part in names}
+    if len(names) == 1:
+        made: Algorithm = parts[names[0]]
+        return made
+    if any(len(kind.phases) > 1 for kind in kinds.values()):
+        several = next(part for part, kind in kinds.items() if len(kind.phases) > 1)
+        raise ConfigurationError(
+            f"algorithm {name}: {several} takes several optimiser steps at a time and cannot be combined"
+        )
+    if any(kind.oracle for kind in kinds.values()):
+        raise ConfigurationError(f"algorithm {name}: an oracle cannot be combined with others")
+    return Combination(parts=parts)
+
+
+def _shared_out(
+    name: str, options: Mapping[str, Any], kinds: Mapping[str, type[Algorithm]]
+) -> dict[str, dict[str, Any]]:
+    """Each part's own options."""
+    shares: dict[str, dict[str, Any]] = {part: {} for part in kinds}
+    for key, value in options.items():
+        part, dot, rest = key.partition(".")
+        if dot:
+            if part not in kinds:
+                raise ConfigurationError(
+                    f"algorithm {name}: option {key!r} names no part of it; they are {', '.join(kinds)}"
+                )
+            shares[part][rest] = value
+            continue
+        owners = [part for part, kind in kinds.items() if key in kind.model_fields]
+        if len(owners) != 1:
+            have = f"{' and '.join(owners)} have it" if owners else "none of its parts has it"
+            raise ConfigurationError(
+                f"algorithm {name}: option {key!r}: {have}; write it as PART.{key} with one of "
+                f"{', '.join(kinds)}"
+            )
+        shares[owners[0]][key] = value
+    return shares

@@ -1,0 +1,73 @@
+"""Putting another last layer on a trained network, where an algorithm makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from acclimate.algorithms.base import Algorithm, LastLayer, LastLayerMaterial
+from acclimate.core.seeding import derive_seed, generator
+from acclimate.data.domain import Domain
+from acclimate.models.network import Network
+from acclimate.training.evaluate import Evaluator
+from acclimate.training.settings import FitSettings
+from acclimate.validators import Evidence, validators
+
+#: items of each domain that a last layer is made from; more hardly change it and cost minutes
+MAXIMUM = 20_000
+
+
+def replace_last_layer(
+    network: Network,
+    algorithm: Algorithm,
+    labelled: Domain,
+    evaluator: Evaluator,
+    settings: FitSettings,
+) -> str | None:
+    """Let ``algorithm`` replace the last layer of ``network``; returns its note, or ``None``.
+
+    The features are those of the trained network on the items it was trained on, without
+    augmentation; candidates are scored by the run's validator on the held-out parts.
+    """
+    if type(algorithm).last_layer is Algorithm.last_layer:
+        return None
+    source = _some(labelled, settings.seed, "source")
+    target = _some(evaluator.task.target.adapt, settings.seed, "target")
+    assert source.labels is not None
+    material = LastLayerMaterial(
+        evaluator.outputs(network, source)[1],
+        source.labels,
+        evaluator.outputs(network, target)[1],
+        _scorer(evaluator.evidence(network), settings.validator),
+        derive_seed(settings.seed, "last layer"),
+    )
+    layer = algorithm.last_layer(material)
+    if layer is None:
+        return None
+    with torch.no_grad():
+        network.head.weight.copy_(layer.weight)
+        network.head.bias.copy_(layer.bias)
+    return layer.note
+
+
+def _scorer(evidence: Evidence, validator: str) -> Callable[[LastLayer], float]:
+    """The validator's score of a last layer on held-out features."""
+    score = validators.get(validator).score
+
+    def of(layer: LastLayer) -> float:
+        source, target = (
+            torch.addmm(layer.bias, features, layer.weight.T)
+            for features in (evidence.source_features, evidence.target_features)
+        )
+        return score(replace(evidence, source_logits=source, target_logits=target))
+
+    return of
+
+
+def _some(domain: Domain, seed: int, purpose: str) -> Domain:
+    if len(domain) <= MAXIMUM:
+        return domain
+    order = torch.randperm(len(domain), generator=generator(seed, "last layer", purpose))
+    return domain.subset(order[:MAXIMUM].sort().values)
