@@ -58,6 +58,20 @@ def test_a_subset_of_svhn_says_so():
     assert domain.input_shape == (1, 28, 28)
 
 
+@needs("gtsrb32")
+def test_a_third_of_gtsrb_is_cut_by_track(tmp_path_factory, monkeypatch):
+    cache = tmp_path_factory.getbasetemp() / "shared-cache"
+    monkeypatch.setenv("ACCLIMATE_CACHE", str(cache))
+    train, test = (datasets.get("gtsrb").load(split=split) for split in ("train", "test"))
+    assert train.name == "gtsrb32-third"
+    assert (len(train), len(test)) == (10_460, 2_610)
+    assert len(train.groups.unique()) + len(test.groups.unique()) == 1307
+    assert not set(train.groups.tolist()) & set(test.groups.tolist())
+    parts = split_source(train, seed=0)
+    assert not set(parts.train.groups.tolist()) & set(parts.validation.groups.tolist())
+    assert parts.validation.labels.bincount(minlength=43).min() == 10
+
+
 @needs("office_caltech10")
 def test_photos_of_two_places_have_the_same_classes():
     folder = ROOT / "office_caltech10"

@@ -37,7 +37,8 @@ def test_contract(name, split, tmp_path_factory, monkeypatch):
     assert domain.store.tensor.is_contiguous()
     assert domain.class_names == dataset.class_names
     counts = domain.labels.bincount(minlength=len(dataset.class_names))
-    assert counts.min() > 0.3 * counts.float().mean()
+    # the rarest traffic sign has a quarter of the mean, and of its seven tracks one is for testing
+    assert counts.min() > (0.1 if name == "gtsrb" else 0.3) * counts.float().mean()
     again = dataset.load(None, split, download=False)
     assert torch.equal(again.store.tensor, domain.store.tensor)
     assert torch.equal(again.labels, domain.labels)

@@ -10,6 +10,7 @@ from acclimate.data.sets import (  # noqa: F401  each registers itself
     digits,
     digits_m,
     font_digits,
+    gtsrb,
     mnist,
     mnist_m,
     mnist_m_official,
