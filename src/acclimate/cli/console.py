@@ -44,6 +44,14 @@ def warn(text: str) -> None:
     note(f"warning: {text}")
 
 
+def warn_of_skipped(lines: Sequence[str], at_most: int = 10) -> None:
+    """A warning for each file that was left out, or for the first few and how many there are."""
+    for line in lines[:at_most]:
+        warn(f"skipped {line}")
+    if len(lines) > at_most:
+        warn(f"skipped {len(lines)} files in all")
+
+
 def print_json(result: Mapping[str, Any]) -> None:
     """Print exactly one JSON object; NaN and infinities, which JSON lacks, become ``null``."""
     print(json.dumps(finite(result), indent=2, allow_nan=False))

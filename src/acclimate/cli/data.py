@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from acclimate.cli import console
+from acclimate.cli.data_show import SHOW_EXAMPLE, show
+from acclimate.cli.generator_options import GeneratorCommand, chosen_options
 from acclimate.cli.options import JsonOption
+from acclimate.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from acclimate.data.registry import Dataset
 
 LIST_EXAMPLE = "Example: acclimate data list"
 CHECK_EXAMPLE = "Example: acclimate data check mnist svhn"
-BUILD_EXAMPLE = "Example: acclimate data build mnist-m"
+BUILD_EXAMPLE = "Example: acclimate data build syn-digits --count 5000 --output digits.npz"
 
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        help="List, check and build the registered data sets.",
+        help="List, check, build and show the registered data sets.",
         epilog=LIST_EXAMPLE,
         no_args_is_help=False,
     )
     group.callback(invoke_without_command=True)(_root)
     group.command("list", epilog=LIST_EXAMPLE)(list_sets)
     group.command("check", epilog=CHECK_EXAMPLE)(check)
-    group.command("build", epilog=BUILD_EXAMPLE)(build)
+    group.command("build", epilog=BUILD_EXAMPLE, cls=GeneratorCommand)(build)
+    group.command("show", epilog=SHOW_EXAMPLE, cls=GeneratorCommand)(show)
     app.add_typer(group, name="data")
 
 
@@ -100,26 +105,86 @@ def check(
 
 
 def build(
-    name: Annotated[str, typer.Argument(help="A data set, usually mnist-m.")],
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A data set, for example mnist-m or syn-digits.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Draw a generated set into this .npz file, for --source."),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, help="With --output: how many items.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="With --output: which items. Default 0.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="With --output: default train.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Fetch and build every split of a data set, so that later runs start at once and offline."""
-    from acclimate.cli.downloads import download_progress
+    """Fetch and build every split of a data set, so that later runs start at once and offline.
+
+    With --output, a generated set is drawn into a file: any number, with options of its own.
+    """
     from acclimate.data import datasets
+    from acclimate.data.generation import option_text
 
     dataset = datasets.get(name)
-    console.set_way_on(f"acclimate data build {name}")
-    splits: dict[str, Any] = {}
-    with download_progress() as report:
-        for split in dataset.splits:
-            console.note(f"{name}: {split}")
-            splits[split] = {"items": len(dataset.load(split=split, progress=report))}
+    options = chosen_options(context)
+    own = {"count": count, "seed": seed, "split": split, **options}
+    given = [option_text(option) for option, value in own.items() if value is not None]
+    if output is not None:
+        result = _draw_into(output, dataset, split or "train", count, seed or 0, options)
+    elif given:
+        raise ConfigurationError(
+            f"{', '.join(given)}: the registered {name} is the same for everyone; to draw one of "
+            "your own add --output FILE.npz"
+        )
+    else:
+        result = _build_splits(dataset)
     if json:
-        console.print_json({"dataset": name, "splits": splits})
+        console.print_json({"dataset": name, **result})
         return
+    splits = result["splits"]
     console.print_table(
         ["split", "items"], [(split, facts["items"]) for split, facts in splits.items()]
     )
+    if output is not None:
+        console.print_line(f"written: {output}")
+
+
+def _build_splits(dataset: Dataset) -> dict[str, Any]:
+    from acclimate.cli.downloads import download_progress
+
+    console.set_way_on(f"acclimate data build {dataset.name}")
+    splits = {}
+    with download_progress() as report:
+        for split in dataset.splits:
+            console.note(f"{dataset.name}: {split}")
+            splits[split] = {"items": len(dataset.load(split=split, progress=report))}
+    return {"splits": splits}
+
+
+def _draw_into(
+    output: Path,
+    dataset: Dataset,
+    split: str,
+    count: int | None,
+    seed: int,
+    options: dict[str, str],
+) -> dict[str, Any]:
+    from acclimate.cli.downloads import download_progress
+    from acclimate.data.files import FileFinder
+    from acclimate.data.generation import draw
+    from acclimate.data.tables import check_npz_name, write_npz
+
+    check_npz_name(output)
+    with download_progress() as report:
+        finder = FileFinder(progress=report)
+        arrays = draw(dataset, split, count, seed=seed, options=options, finder=finder)
+    console.warn_of_skipped(arrays.skipped)
+    write_npz(output, arrays.inputs, arrays.labels, dataset.class_names)
+    return {"output": str(output), "splits": {split: {"items": len(arrays.labels)}}}
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:

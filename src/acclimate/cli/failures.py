@@ -108,7 +108,9 @@ def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     option = getattr(error, "option_name", None)
     if option and context is not None and "Did you mean" not in message:
-        names = [name for parameter in context.command.params for name in parameter.opts]
+        names = [
+            name for parameter in context.command.get_params(context) for name in parameter.opts
+        ]
         options = [name for name in names if name.startswith("-")]
         message = f"no such option {option}.{near_miss(option, options)}"
     if _is_pydantic(error.__context__):  # typer checks types with it and drops what was given

@@ -16,6 +16,8 @@ from acclimate.data.sets import (  # noqa: F401  each registers itself
     mnist_m_official,
     moons,
     svhn,
+    syn_digits,
+    syn_digits_official,
     usps,
 )
 

@@ -17,7 +17,7 @@ many (see ``Generator``). Everything else is here: ::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,12 @@ from acclimate.core.errors import ConfigurationError
 from acclimate.data.built import built_once
 from acclimate.data.download import Progress
 from acclimate.data.files import FileFinder, Finding, cache_folder
-from acclimate.data.registry import Arrays, Generator, Inspector, Loader
+from acclimate.data.registry import Arrays, Dataset, Generator, Inspector, Loader, datasets
 
 CHUNK = 250
 """Items that a process makes at once."""
+
+_WORTH_PROCESSES = 10
 
 Make = Callable[[int, np.random.Generator], tuple[np.ndarray, int]]
 """One item from its index and its own randomness: (uint8 picture, label).
@@ -96,7 +98,9 @@ def _made(
 ) -> Iterator[Arrays]:
     import joblib
 
-    workers = min(processes or joblib.cpu_count(), len(chunks))
+    # a few items are made sooner than processes are started
+    wanted = processes or (joblib.cpu_count() if len(chunks) >= _WORTH_PROCESSES else 1)
+    workers = min(wanted, len(chunks))
     if workers == 1:
         yield from (_make_chunk(make, start, stop, seed, stream) for start, stop in chunks)
         return
@@ -118,6 +122,48 @@ def _make_chunk(make: Make, start: int, stop: int, seed: int, stream: str) -> Ar
         cv2.setNumThreads(threads)
     inputs, labels = zip(*made, strict=True)
     return Arrays(np.stack(inputs), np.array(labels, dtype=np.int64))
+
+
+def draw(
+    dataset: Dataset,
+    split: str,
+    count: int | None = None,
+    *,
+    seed: int = 0,
+    options: Mapping[str, str] | None = None,
+    finder: FileFinder | None = None,
+) -> Arrays:
+    """``count`` items (default: as many as the registered set has) drawn anew, kept nowhere.
+
+    Raises ``ConfigurationError`` for a set that is not generated or an option that it lacks.
+    """
+    dataset.check_split(split)
+    generator = dataset.generator
+    if generator is None:
+        drawn = ", ".join(name for name, other in datasets.items() if other.generator)
+        raise ConfigurationError(
+            f"{dataset.name} is not drawn by acclimate, so that nothing about it can be chosen; "
+            f"those that are: {drawn}"
+        )
+    options = options or {}
+    known = [option.name for option in generator.options]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        takes = ", ".join(option_text(name) for name in known) or "no option of its own"
+        raise ConfigurationError(
+            f"{dataset.name} takes no {option_text(unknown[0])}; it takes {takes}"
+        )
+    wanted = generator.counts[split] if count is None else count
+    return generator.generate(finder or FileFinder(), split, wanted, seed=seed, **options)
+
+
+def option_text(name: str) -> str:
+    """How an option is written on the command line.
+
+    >>> option_text("sign_pictures")
+    '--sign-pictures'
+    """
+    return f"--{name.replace('_', '-')}"
 
 
 def kept_reader(name: str, generator: Generator) -> Loader:

@@ -28,7 +28,8 @@ class Arrays(NamedTuple):
     ``inputs``: uint8 (N, height, width, channels) or float32 (N, features).
     ``labels``: int64 (N,) in [0, classes). ``name``: where it differs from the data set's.
     ``item_names``: str (N,), a name for each item. ``groups``: int64 (N,), equal for items that are
-    near-duplicates of each other, such as the frames of one video.
+    near-duplicates of each other, such as the frames of one video. ``skipped``: one line for each
+    file that was left out.
     """
 
     inputs: np.ndarray
@@ -36,6 +37,7 @@ class Arrays(NamedTuple):
     name: str | None = None
     item_names: np.ndarray | None = None
     groups: np.ndarray | None = None
+    skipped: tuple[str, ...] = ()
 
 
 Loader = Callable[[FileFinder, str], Arrays]
@@ -117,6 +119,7 @@ class Dataset:
             class_names=self.class_names,
             item_names=None if arrays.item_names is None else tuple(arrays.item_names.tolist()),
             groups=None if arrays.groups is None else whole_numbers(arrays.groups),
+            skipped=arrays.skipped,
         )
 
     def check_split(self, split: str) -> None:

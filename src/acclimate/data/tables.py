@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from acclimate.core.errors import DataError
+from acclimate.core.errors import ConfigurationError, DataError
+from acclimate.core.files import replace_atomically
 from acclimate.data.folders import check_class_names
 
 LAYOUTS = ("NHWC", "NCHW")
@@ -48,6 +49,20 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             f"{path} has no array 'x' (it has {held}); save it with np.savez(path, x=…)"
         )
     return content
+
+
+def write_npz(path: Path, x: np.ndarray, y: np.ndarray, class_names: tuple[str, ...]) -> None:
+    """Write ``x`` and ``y`` (counting into ``class_names``) so that ``read_npz`` reads them."""
+    check_npz_name(path)
+    # not compressed: photo noise hardly shrinks, and it would take longer than drawing
+    with replace_atomically(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, x=x, y=y, class_names=np.array(class_names))
+
+
+def check_npz_name(path: Path) -> None:
+    """Raise ``ConfigurationError`` where ``path`` is no name for a .npz file."""
+    if path.suffix.lower() != ".npz":
+        raise ConfigurationError(f"{path} is no name for a .npz file; write {path}.npz")
 
 
 def _damaged(path: Path, error: Exception) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from acclimate.core.errors import RunError
 from acclimate.core.files import explain_write_errors, replace_atomically, write_text_atomically
+from acclimate.data.fonts import text_font
 
 # Present in every folder that this module has made, so that it never writes into another one.
 MARKER = ".acclimate-annotations"
@@ -105,23 +104,10 @@ def _fitted(label: str, ending: str, size: int, width: float) -> tuple[str, Imag
     """``label`` + ``ending`` in a font that fits ``width``: smaller to 14 px, then shortened."""
     label = " ".join(label.split())
     for points in range(size, 13, -2):
-        font = _font(points)
+        font = text_font(points)
         if font.getlength(label + ending) <= width:
             return label + ending, font
-    font = _font(14)
+    font = text_font(14)
     while label and font.getlength(f"{label}…{ending}") > width:
         label = label[:-1]
     return f"{label}…{ending}", font
-
-
-@cache
-def _font(points: int) -> ImageFont.FreeTypeFont:
-    # matplotlib's own copy of DejaVu Sans knows far more letters than Pillow's built-in font
-    matplotlib = find_spec("matplotlib")
-    if matplotlib is not None and matplotlib.origin is not None:
-        path = Path(matplotlib.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
-        if path.exists():
-            return ImageFont.truetype(path, points)
-    font = ImageFont.load_default(points)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font
