@@ -44,6 +44,7 @@ COMMANDS = (
     "report",
     "list",
     "data",
+    "reproduce",
     "bench",
     "doctor",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def fit(
     settings: FitSettings,
     output: Path,
     *,
-    baseline: bool = True,
+    baseline: bool | Path = True,
     resume: bool = False,
     observer: Observer | None = None,
     command: str = "",
@@ -37,7 +38,8 @@ def fit(
         settings: what to train on what, and how.
         output: the run folder; must be new, or hold the same run when ``resume`` is true.
         baseline: also train source-only with the same network, augmentation and budget, in
-            ``output/baseline``; without it there is nothing to hold the verdict against.
+            ``output/baseline``; or the folder of a finished source-only run of the same task.
+            Without one there is nothing to hold the verdict against.
         resume: go on from the last checkpoint, bit for bit on a CPU.
         observer: is told of progress.
         command: kept in the record.
@@ -53,18 +55,19 @@ def fit(
     if not launched:
         # only now, so that a mistake is said by one process and no other has been started
         fabric.launch()
-    compared = baseline and algorithm.uses_target and not algorithm.oracle
+    compared = bool(baseline) and algorithm.uses_target and not algorithm.oracle
+    reference = baseline if isinstance(baseline, Path) else output / BASELINE
     main = Run(task, settings, output, fabric, observer, command)
     # claimed before the baseline trains, so that what does not fit is said first and a run that
     # is killed in between can be continued
     main.claim(resume)
-    if compared:
+    if compared and not isinstance(baseline, Path):
         bare = _as(settings, SOURCE_ONLY)
         with main.ending():
-            Run(task, bare, output / BASELINE, fabric, observer, command).execute(resume=True)
+            Run(task, bare, reference, fabric, observer, command).execute(resume=True)
     record = main.execute(resume=True)
     if compared and fabric.is_global_zero:
-        _add_verdict(task, record, output, output / BASELINE)
+        _add_verdict(task, record, output, reference)
     fabric.barrier()
     return record if fabric.is_global_zero else read_record(output)
 
@@ -106,8 +109,7 @@ def _as(settings: FitSettings, algorithm: str) -> FitSettings:
 
 
 def _add_verdict(task: Task, record: RunRecord, adapted: Path, baseline: Path) -> None:
-    inside = baseline.parent == adapted
-    record.baseline = baseline.name if inside else f"../{baseline.name}"
+    record.baseline = Path(os.path.relpath(baseline, adapted)).as_posix()
     record.verdict = verdict_for(task, adapted, baseline)
     record.write(adapted)
 

@@ -28,7 +28,7 @@ from acclimate.training.logs import MetricsLog
 from acclimate.training.loop import Logged, train
 from acclimate.training.observer import Observer
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
-from acclimate.training.parts import make_algorithm, make_loader, make_step
+from acclimate.training.parts import draws_target, make_algorithm, make_loader, make_step
 from acclimate.training.progress import Clock, Progress
 from acclimate.training.samples import write_samples
 from acclimate.training.settings import FitSettings
@@ -66,7 +66,7 @@ class Run:
         self.command = command
         self.steps = settings.step_count(len(self.labelled.train))
         self.evaluator = Evaluator(self.task, fabric.device, self.algorithm.oracle)
-        self.guard = CollapseGuard(self.task.spec.class_count, self.algorithm.uses_target)
+        self.guard = CollapseGuard(self.task.spec.class_count, draws_target(self.algorithm))
         self.progress = Progress([], self.guard.warnings, None, 0.0, self.guard.streaks)
 
     def claim(self, resume: bool) -> None:
@@ -181,6 +181,9 @@ class Run:
             seed=derive_seed(self.settings.seed, "rank", self.fabric.global_rank),
         )
         try:
+            if self.steps == 0 and not self.progress.evaluations:
+                unchanged = Logged(0, 1.0, {})
+                self._evaluate(step, optimiser, unchanged, log, record)
             for logged in pauses:
                 due = logged.step % interval == 0 or logged.step == self.steps
                 if not self._paused(step, optimiser, logged, log, clock, due, record):
@@ -336,9 +339,7 @@ class Run:
             record.oracle_target_metrics = labelled_metrics(target, oracle_labels, names)
         record.finished = now()
         record.steps_done = self.progress.evaluations[-1].step
-        seen = (
-            record.steps_done * self.settings.batch_size * (2 if self.algorithm.uses_target else 1)
-        )
+        seen = record.steps_done * self.settings.batch_size * (1 + draws_target(self.algorithm))
         record.images_per_second = seen / self.progress.seconds if self.progress.seconds else None
         record.peak_memory_mib = peak_memory_mib()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from acclimate.algorithms import DEFAULT
 from acclimate.core.configuration import Options
@@ -35,7 +35,9 @@ class FitSettings(Options):
     )
     preprocessing: Literal["mean", "standard", "per-image", "none"] = "per-image"
     augmentation: str = "light"
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(
+        None, ge=0, description="optimiser steps; 0, with start_from, keeps that model's weights"
+    )
     epochs: float | None = Field(None, gt=0, description="passes over the source's training items")
     batch_size: int = Field(64, ge=1, description="items of each domain, all processes together")
     optimiser: Literal["sgd", "adam", "adamw"] = "adam"
@@ -86,6 +88,12 @@ class FitSettings(Options):
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
         return name
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> FitSettings:
+        if self.steps == 0 and self.start_from is None:
+            raise ValueError("steps: 0 steps train nothing; give 1 or more, or --start-from RUN")
+        return self
 
     def step_count(self, source_items: int) -> int:
         """Steps to train: as given, or from epochs, or 2,000."""

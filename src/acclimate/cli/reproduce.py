@@ -1,0 +1,133 @@
+"""``acclimate reproduce``: a published table, ours beside theirs, from one command."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from acclimate.cli import console
+from acclimate.cli.options import JsonOption
+from acclimate.core.errors import DataError
+
+if TYPE_CHECKING:
+    from acclimate.experiments.reproduce import Job
+    from acclimate.experiments.tables import Table
+
+EXAMPLE = "Example: acclimate reproduce digits --row mnist-m/dann --seeds 3"
+RESULTS = Path("experiments/results")
+RUNS = Path("acclimate-runs/reproduce")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("reproduce", epilog=EXAMPLE)(reproduce)
+
+
+def reproduce(
+    table: Annotated[str, typer.Argument(help="digits or signs.")],
+    row: Annotated[
+        list[str] | None,
+        typer.Option(help="PAIR or PAIR/ROW, repeatable; all rows if not given."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 3,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="These seeds instead, repeatable.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Where the runs lie; finished ones are kept.")] = RUNS,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where results are written and read.",
+            show_default=f"{RESULTS}, or RUNS/results with --steps",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Optimiser steps of each row: a trial, not the table."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Only show the results that there are.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Train the rows of a published table and show them beside the published numbers.
+
+    Stopped at any moment and called again, it goes on where it was.
+    """
+    from acclimate.experiments.reproduce import jobs_of
+    from acclimate.experiments.tables import find_table
+
+    found = find_table(table)
+    jobs = jobs_of(found, row or [], seed or range(seeds))
+    kept = results or (RESULTS if steps is None else runs / "results")
+    console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
+    if not show:
+        changes: dict[str, Any] = {"device": device}
+        if steps is not None:
+            changes["steps"] = steps
+        if threads is not None:
+            import torch
+
+            torch.set_num_threads(threads)
+        _run(jobs, bool(row), runs, kept, changes)
+    _say(found, jobs if row else [], kept, show, json)
+
+
+def _run(jobs: list[Job], named: bool, runs: Path, results: Path, changes: dict[str, Any]) -> None:
+    """All jobs; a pair whose data cannot be had costs the others nothing, unless it was named."""
+    from acclimate.cli.watch import TerminalObserver
+    from acclimate.experiments.reproduce import run_job
+
+    command = shlex.join(["acclimate", *sys.argv[1:]])
+    missing: set[str] = set()
+    for job in jobs:
+        if job.pair.name in missing:
+            continue
+        console.note(job.name)
+        try:
+            with TerminalObserver() as observer:
+                run_job(
+                    job,
+                    runs=runs,
+                    results=results,
+                    changes=changes,
+                    observer=observer,
+                    command=command,
+                )
+        except DataError as error:
+            if named:
+                raise
+            console.warn(f"{job.pair.name} is left out: {error}")
+            missing.add(job.pair.name)
+
+
+def _say(table: Table, jobs: list[Job], results: Path, show: bool, json: bool) -> None:
+    from acclimate.experiments.results import read_results, summarise
+    from acclimate.experiments.summary import SHORT, short_cells, write_page
+
+    found = read_results(results, table.name)
+    # a look at the results writes nothing
+    page = None if show else write_page(results, table, found)
+    wanted = {(job.pair.name, job.row.name) for job in jobs}
+    lines = [
+        line for line in summarise(table, found) if not wanted or (line.pair, line.row) in wanted
+    ]
+    if json:
+        console.print_json(
+            {
+                "table": table.name,
+                "page": None if page is None else str(page),
+                "lines": [line.model_dump() for line in lines],
+            }
+        )
+        return
+    console.print_table(
+        list(SHORT), [short_cells(line) for line in lines], title="target accuracy in % (oracle)"
+    )
+    if page is not None:
+        console.print_line(f"results: {page}")

@@ -1,0 +1,124 @@
+"""Tables row by row: from the names of rows to runs, and from runs to results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from acclimate.experiments.results import RowResult, result_of, write_result
+from acclimate.experiments.tables import Pair, Row, Table
+from acclimate.training.fit import fit
+from acclimate.training.observer import Observer
+from acclimate.training.settings import FitSettings, make_settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of one pair for one seed."""
+
+    table: Table
+    pair: Pair
+    row: Row
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.pair.name}/{self.row.name} seed {self.seed}"
+
+    def folder(self, runs: Path, row: str | None = None) -> Path:
+        return (
+            runs / self.table.name / self.pair.name / f"seed-{self.seed}" / (row or self.row.name)
+        )
+
+
+def jobs_of(table: Table, names: Sequence[str], seeds: Iterable[int]) -> list[Job]:
+    """The jobs behind ``"PAIR"`` and ``"PAIR/ROW"`` (all without a name), seed by seed.
+
+    What a row needs, the one it starts from and the one it is held against, comes along and comes
+    first. Raises ``UnknownNameError`` for an unknown pair or row.
+    """
+    wanted: set[tuple[str, str]] = set()
+    for name in names or [pair.name for pair in table.pairs]:
+        pair, _, row = name.partition("/")
+        chosen = [table.row(row)] if row else list(table.rows)
+        for each in chosen:
+            wanted |= {(table.pair(pair).name, needed) for needed in _with_needs(table, each)}
+    return [
+        Job(table, pair, row, seed)
+        for seed in seeds
+        for pair in table.pairs
+        for row in table.rows
+        if (pair.name, row.name) in wanted
+    ]
+
+
+def _with_needs(table: Table, row: Row) -> set[str]:
+    needs = {row.name}
+    for name in (row.start_from, row.reference):
+        if name is not None and name != row.name:
+            needs |= _with_needs(table, table.row(name))
+    return needs
+
+
+def settings_of(job: Job, runs: Path, changes: dict[str, Any]) -> FitSettings:
+    """The settings of a job; ``changes`` (device, steps …) go before the table's own."""
+    own = job.pair.paper if job.row.family == "paper" else job.pair.best
+    values: dict[str, Any] = {
+        "source": job.pair.source,
+        "target": job.pair.target,
+        "seed": job.seed,
+        **own,
+        "algorithm": job.row.algorithm,
+        **job.row.settings,
+        **changes,
+    }
+    if "steps" in changes:
+        values.pop("epochs", None)
+    if job.row.start_from is not None:
+        values["start_from"] = str(job.folder(runs, job.row.start_from))
+    protocol = "paper" if job.row.family == "paper" else "default"
+    made = make_settings(protocol, **values)
+    if job.row.length == 1:
+        return made
+    if made.epochs is not None and job.row.length > 0:
+        return made.model_copy(update={"epochs": made.epochs * job.row.length})
+    steps = round(made.step_count(0) * job.row.length) if job.row.length else 0
+    return made.model_copy(update={"steps": steps, "epochs": None})
+
+
+def run_job(
+    job: Job,
+    *,
+    runs: Path,
+    results: Path,
+    changes: dict[str, Any] | None = None,
+    observer: Observer | None = None,
+    command: str = "",
+) -> RowResult:
+    """Train one row, or go on with it, or take it as it is where it is finished; write its result.
+
+    Raises ``AcclimateError``; what was begun is continued by the same call.
+    """
+    from filelock import FileLock
+
+    settings = settings_of(job, runs, changes or {})
+    folder = job.folder(runs)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    reference = None
+    if job.row.reference is not None:
+        reference = job.folder(runs, job.row.reference)
+    # several processes may share out the seeds or rows of a table
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        record = fit(
+            settings,
+            folder,
+            baseline=reference or False,
+            resume=True,
+            observer=observer,
+            command=command,
+        )
+    result = result_of(record, job.table, job.pair, job.row)
+    write_result(results, result)
+    return result

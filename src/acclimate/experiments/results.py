@@ -1,0 +1,217 @@
+"""Results of table rows on disk: one small file for each row and seed, schema-checked, and their summary."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from acclimate.core.errors import RecordError
+from acclimate.core.files import write_text_atomically
+from acclimate.core.records import RunRecord
+from acclimate.experiments.tables import Pair, Row, Table
+
+
+class RowResult(BaseModel):
+    """What one row gave for one seed. Fields with ``oracle`` in their name used target labels.
+
+    ``oracle_target_accuracy`` is measured at the checkpoint that was chosen without target labels;
+    ``oracle_last_accuracy`` at the last one, ``oracle_best_accuracy`` at the one that target labels
+    would have chosen among those evaluated. All accuracies in [0, 1]. ``seconds``: of training.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    table: str
+    pair: str
+    row: str
+    seed: int = Field(ge=0)
+    algorithm: str
+    uses_target_labels: bool
+    source: str
+    target: str
+    items: dict[str, int]
+    settings: dict[str, Any]
+    estimate: float | None
+    verdict: str | None
+    oracle_target_accuracy: float | None = Field(ge=0, le=1)
+    oracle_last_accuracy: float | None = Field(ge=0, le=1)
+    oracle_best_accuracy: float | None = Field(ge=0, le=1)
+    steps: int
+    chosen_step: int | None
+    last_layer: str | None = None
+    seconds: float = Field(ge=0)
+    peak_memory_mib: float | None = None
+    warnings: list[str] = Field(default_factory=list)
+    acclimate: str
+    torch: str
+    processor: str
+    device: str
+    precision: str
+    threads: int
+    finished: str | None
+    command: str
+
+
+def result_of(record: RunRecord, table: Table, pair: Pair, row: Row) -> RowResult:
+    """A finished run as the result of a row."""
+    curve = [e.oracle_target_accuracy for e in record.evaluations]
+    known = [value for value in curve if value is not None]
+    measured = record.oracle_target_metrics
+    # where the last layer was made after training, the curve is another model's
+    trained = record.last_layer is None
+    environment = record.environment
+    return RowResult(
+        table=table.name,
+        pair=pair.name,
+        row=row.name,
+        seed=record.settings["seed"],
+        algorithm=record.algorithm,
+        uses_target_labels=record.uses_target_labels,
+        source=record.source.name,
+        target=record.target.name,
+        items={
+            **{f"source {part}": count for part, count in record.source.items.items()},
+            **{f"target {part}": count for part, count in record.target.items.items()},
+        },
+        settings=record.settings,
+        estimate=None if record.estimate is None else record.estimate.value,
+        verdict=None if record.verdict is None else record.verdict.outcome,
+        oracle_target_accuracy=None if measured is None else measured.accuracy,
+        oracle_last_accuracy=curve[-1] if curve and trained else None,
+        oracle_best_accuracy=max(known) if known and trained else None,
+        steps=record.steps_done,
+        chosen_step=None if record.chosen is None else record.chosen.step,
+        last_layer=record.last_layer,
+        seconds=record.training_seconds,
+        peak_memory_mib=record.peak_memory_mib,
+        warnings=[f"step {warned.step}: {warned.message}" for warned in record.warnings],
+        acclimate=environment.acclimate,
+        torch=environment.torch,
+        processor=environment.processor,
+        device=environment.device,
+        precision=environment.precision,
+        threads=environment.threads,
+        finished=record.finished,
+        command=record.command,
+    )
+
+
+def result_path(folder: Path, table: str, pair: str, row: str, seed: int) -> Path:
+    return folder / table / pair / f"{row}-seed{seed}.json"
+
+
+def write_result(folder: Path, result: RowResult) -> Path:
+    """Write a result where it belongs below ``folder``; whole or not at all."""
+    path = result_path(folder, result.table, result.pair, result.row, result.seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(path, result.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def read_results(folder: Path, table: str) -> list[RowResult]:
+    """All results of a table, sorted by their path; raises ``RecordError`` for a file that is none."""
+    return [_read(path) for path in sorted((folder / table).glob("*/*.json"))]
+
+
+def _read(path: Path) -> RowResult:
+    try:
+        return RowResult.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        problem = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise RecordError(
+            f"{path} is not a result of a table ({problem}); delete it and run the row again"
+        ) from error
+
+
+class Spread(BaseModel):
+    """Mean and sample standard deviation over ``n`` seeds; ``sd`` is ``None`` for one."""
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+class Line(BaseModel):
+    """One row of one pair over its seeds, beside the published numbers."""
+
+    pair: str
+    row: str
+    seeds: list[int]
+    estimate: Spread | None
+    verdicts: list[str]
+    oracle_target_accuracy: Spread | None
+    oracle_last_accuracy: Spread | None
+    oracle_best_accuracy: Spread | None
+    oracle_gap_closed: float | None
+    seconds: Spread | None
+    published: list[dict[str, Any]]
+
+
+#: both ends of the gap, by family
+_ENDS = {
+    "paper": ("source-only", "train-on-target"),
+    "best": ("best-source-only", "best-train-on-target"),
+}
+
+
+def summarise(table: Table, results: Sequence[RowResult]) -> list[Line]:
+    """One line for each row of each pair, also for those without a result yet."""
+    found: dict[tuple[str, str], list[RowResult]] = {}
+    for result in results:
+        found.setdefault((result.pair, result.row), []).append(result)
+    return [
+        _line(pair, row, table, found)
+        for pair in table.pairs
+        for row in table.rows
+        if (pair.name, row.name) in found or row.name in pair.published
+    ]
+
+
+def _line(
+    pair: Pair, row: Row, table: Table, found: dict[tuple[str, str], list[RowResult]]
+) -> Line:
+    results = sorted(found.get((pair.name, row.name), []), key=lambda result: result.seed)
+    accuracy = _spread([result.oracle_target_accuracy for result in results])
+    floor, ceiling = (
+        _spread([r.oracle_target_accuracy for r in found.get((pair.name, name), [])])
+        for name in _ENDS[row.family]
+    )
+    return Line(
+        pair=pair.name,
+        row=row.name,
+        seeds=[result.seed for result in results],
+        estimate=_spread([result.estimate for result in results]),
+        verdicts=[result.verdict for result in results if result.verdict],
+        oracle_target_accuracy=accuracy,
+        oracle_last_accuracy=_spread([result.oracle_last_accuracy for result in results]),
+        oracle_best_accuracy=_spread([result.oracle_best_accuracy for result in results]),
+        oracle_gap_closed=_gap(accuracy, floor, ceiling),
+        seconds=_spread([result.seconds for result in results]),
+        published=[
+            {"system": p.system, "accuracy": p.accuracy, "note": p.note}
+            for p in pair.published.get(row.name, ())
+        ],
+    )
+
+
+def _spread(values: Sequence[float | None]) -> Spread | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    sd = statistics.stdev(known) if len(known) > 1 else None
+    return Spread(mean=statistics.fmean(known), sd=sd, n=len(known))
+
+
+def _gap(accuracy: Spread | None, floor: Spread | None, ceiling: Spread | None) -> float | None:
+    if accuracy is None or floor is None or ceiling is None or ceiling.mean <= floor.mean:
+        return None
+    return (accuracy.mean - floor.mean) / (ceiling.mean - floor.mean)

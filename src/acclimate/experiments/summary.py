@@ -1,0 +1,147 @@
+"""A table's results as text: for the terminal, and as a Markdown page beside the result files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from acclimate.core.files import write_text_atomically
+from acclimate.experiments.results import Line, RowResult, Spread, summarise
+from acclimate.experiments.tables import Table
+
+NOTHING = "–"
+COLUMNS = (
+    "row",
+    "n",
+    "target accuracy at the label-free choice (oracle)",
+    "last checkpoint (oracle)",
+    "best checkpoint (oracle choice)",
+    "gap closed (oracle)",
+    "label-free estimate",
+    "verdict",
+    "seconds",
+    "published",
+)
+SHORT = ("pair", "row", "n", "accuracy", "last", "best", "gap closed", "estimate", "seconds")
+
+
+def write_page(folder: Path, table: Table, results: Sequence[RowResult]) -> Path:
+    """Write ``folder/TABLE.md`` from the results; returns its path."""
+    path = folder / f"{table.name}.md"
+    write_text_atomically(path, page(table, results))
+    return path
+
+
+def page(table: Table, results: Sequence[RowResult]) -> str:
+    """The Markdown page: one section for each pair."""
+    text = [
+        f"# {table.title}",
+        "",
+        f"Written by `acclimate reproduce {table.name}`; do not edit. Mean ± sample standard deviation "
+        "over n seeds, in percent of the target's test items. Rows named *best* train by the default "
+        "protocol, the others by the paper's; rows of one kind share network, augmentation and budget "
+        "(dann+mi continues dann for half as long again). The checkpoint of a run is chosen without "
+        "target labels; what did use them is called oracle. Seconds are of training.",
+        "",
+    ]
+    for name, lines in groupby(summarise(table, results), key=lambda line: line.pair):
+        own = [result for result in results if result.pair == name]
+        text += _section(table, name, list(lines), own)
+    return "\n".join(text)
+
+
+def _section(table: Table, name: str, lines: list[Line], results: list[RowResult]) -> list[str]:
+    pair = table.pair(name)
+    text = [f"## {pair.source} → {pair.target}", "", pair.note, ""]
+    if results:
+        text += [_facts(results), ""]
+    text += ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    text += ["| " + " | ".join(_cells(line)) + " |" for line in lines]
+    return [*text, ""]
+
+
+def _facts(results: list[RowResult]) -> str:
+    """What the results of a pair have in common, and what differs, in one paragraph."""
+    domains = sorted({f"{result.source} → {result.target}" for result in results})
+    items = results[0].items
+    counts = ", ".join(f"{part} {count:,}" for part, count in items.items())
+    machines = {
+        f"{result.threads} thread{'s' * (result.threads > 1)} of {result.processor} ({result.device})"
+        for result in results
+    }
+    precisions = ", ".join(sorted({result.precision for result in results}))
+    return (
+        f"Domains as found: {'; '.join(domains)}. Items: {counts}. {'; '.join(sorted(machines))}, "
+        f"precision {precisions}. Network of the paper's rows: {_network(results, 'paper')}; of the "
+        f"best rows: {_network(results, 'best')}."
+    )
+
+
+def _network(results: list[RowResult], family: str) -> str:
+    named = {
+        str(result.settings["network"])
+        for result in results
+        if result.row.startswith("best") == (family == "best")
+    }
+    return ", ".join(sorted(named)) or NOTHING
+
+
+def _cells(line: Line) -> list[str]:
+    published = "; ".join(
+        f"{p['system']} {100 * p['accuracy']:.4g}" + (f" ({p['note']})" if p["note"] else "")
+        for p in line.published
+    )
+    return [
+        line.row,
+        str(len(line.seeds)),
+        percent(line.oracle_target_accuracy),
+        percent(line.oracle_last_accuracy),
+        percent(line.oracle_best_accuracy),
+        _gap(line),
+        percent(line.estimate),
+        verdicts(line),
+        _seconds(line),
+        published or NOTHING,
+    ]
+
+
+def short_cells(line: Line) -> list[str]:
+    """The cells of the terminal's table, under ``SHORT``."""
+    return [
+        line.pair,
+        line.row,
+        str(len(line.seeds)),
+        percent(line.oracle_target_accuracy),
+        percent(line.oracle_last_accuracy),
+        percent(line.oracle_best_accuracy),
+        _gap(line),
+        percent(line.estimate),
+        _seconds(line),
+    ]
+
+
+def percent(spread: Spread | None) -> str:
+    """``76.5 ± 2.2``, without the deviation for one seed.
+
+    >>> percent(Spread(mean=0.765, sd=0.022, n=3)), percent(Spread(mean=0.831, sd=None, n=1))
+    ('76.5 ± 2.2', '83.1')
+    """
+    if spread is None:
+        return NOTHING
+    text = f"{100 * spread.mean:.1f}"
+    return text if spread.sd is None else f"{text} ± {100 * spread.sd:.1f}"
+
+
+def verdicts(line: Line) -> str:
+    """``helped 2, cannot tell 1``."""
+    counted = {verdict: line.verdicts.count(verdict) for verdict in dict.fromkeys(line.verdicts)}
+    return ", ".join(f"{verdict} {count}" for verdict, count in counted.items()) or NOTHING
+
+
+def _gap(line: Line) -> str:
+    return NOTHING if line.oracle_gap_closed is None else f"{100 * line.oracle_gap_closed:.0f} %"
+
+
+def _seconds(line: Line) -> str:
+    return NOTHING if line.seconds is None else f"{line.seconds.mean:.0f}"
