@@ -183,7 +183,7 @@ def _draw_into(
         finder = FileFinder(progress=report)
         arrays = draw(dataset, split, count, seed=seed, options=options, finder=finder)
     console.warn_of_skipped(arrays.skipped)
-    write_npz(output, arrays.inputs, arrays.labels, dataset.class_names)
+    write_npz(output, arrays.inputs, arrays.labels, arrays.class_names or dataset.class_names)
     return {"output": str(output), "splits": {split: {"items": len(arrays.labels)}}}
 
 

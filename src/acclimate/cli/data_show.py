@@ -95,6 +95,6 @@ def _drawn(dataset: Dataset, split: str, count: int, seed: int, options: dict[st
         name=dataset.name,
         store=store,
         labels=torch.from_numpy(arrays.labels),
-        class_names=dataset.class_names,
+        class_names=arrays.class_names or dataset.class_names,
         skipped=arrays.skipped,
     )

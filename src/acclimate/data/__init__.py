@@ -18,6 +18,7 @@ from acclimate.data.sets import (  # noqa: F401  each registers itself
     svhn,
     syn_digits,
     syn_digits_official,
+    syn_signs,
     usps,
 )
 

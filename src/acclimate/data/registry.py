@@ -29,7 +29,7 @@ class Arrays(NamedTuple):
     ``labels``: int64 (N,) in [0, classes). ``name``: where it differs from the data set's.
     ``item_names``: str (N,), a name for each item. ``groups``: int64 (N,), equal for items that are
     near-duplicates of each other, such as the frames of one video. ``skipped``: one line for each
-    file that was left out.
+    file that was left out. ``class_names``: where they differ from the data set's.
     """
 
     inputs: np.ndarray
@@ -38,6 +38,7 @@ class Arrays(NamedTuple):
     item_names: np.ndarray | None = None
     groups: np.ndarray | None = None
     skipped: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
 
 
 Loader = Callable[[FileFinder, str], Arrays]
@@ -60,12 +61,13 @@ class Generator:
     ``generate(finder, split, count, *, seed, processes=None, **options)`` returns ``Arrays``;
     item ``i`` of a split depends on ``seed``, ``i`` and the options alone. ``counts``: the items
     of each split of the registered set. ``fingerprint(finder, split)``: changes with everything
-    that the registered set is made of (recipe, fonts, photos).
+    that the registered set is made of (recipe, fonts, photos); ``None`` where that is not at
+    hand, and what was kept is good.
     """
 
     generate: Callable[..., Arrays] = field(repr=False)
     counts: Mapping[str, int]
-    fingerprint: Callable[[FileFinder, str], str] = field(repr=False)
+    fingerprint: Callable[[FileFinder, str], str | None] = field(repr=False)
     options: tuple[GeneratorOption, ...] = ()
 
 
