@@ -64,6 +64,10 @@ JSON_LINES = {
     "data list": ["data", "list"],
     "data check": ["data", "check"],
     "data build": ["data", "build", "moons"],
+    "data build into a file": [
+        *("data", "build", "syn-digits", "--count", "3", "--output", "digits.npz"),
+    ],
+    "data show": ["data", "show", "PICTURES"],
     "evaluate": ["evaluate", "RUN", "--data", "PICTURES"],
     "predict": ["predict", "RUN", "PICTURES", "--output", "out.csv"],
     "report": ["report", "RUN"],

@@ -8,6 +8,7 @@ import tarfile
 import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 
 from acclimate.core.errors import DataError, UnknownNameError
 from acclimate.data import datasets
@@ -89,6 +90,43 @@ def test_svhn_truncated_wrong_and_out_of_range(write_svhn):
     write_svhn(COLOUR, np.ones(12))
     with pytest.raises(DataError, match="format 2"):
         load("svhn")
+
+
+@pytest.fixture
+def write_syn_digits(places):
+    """Write ``syn_digits/synth_train_32x32.mat`` in SVHN's layout."""
+
+    def write(labels):
+        path = places / "syn_digits" / "synth_train_32x32.mat"
+        path.parent.mkdir(exist_ok=True)
+        savemat(path, {"X": COLOUR.transpose(1, 2, 3, 0), "y": np.asarray(labels).reshape(-1, 1)})
+        return path
+
+    return write
+
+
+def test_official_syn_digits_takes_digits_and_ten_for_zero(write_syn_digits):
+    for labels in (LABELS, np.where(LABELS == 0, 10, LABELS)):
+        write_syn_digits(labels.astype(np.uint8))
+        domain = load("syn-digits-official")
+        assert torch.equal(domain.store.tensor, torch.from_numpy(COLOUR))
+        assert domain.labels.tolist() == LABELS.tolist()
+    write_syn_digits(np.full(12, 11))
+    with pytest.raises(DataError, match="label 11 of item 0"):
+        load("syn-digits-official")
+
+
+def test_official_syn_digits_says_which_file_to_put_where(write_syn_digits, places):
+    dataset = datasets.get("syn-digits-official")
+    for split in dataset.splits:
+        path = places / "syn_digits" / f"synth_{split}_32x32.mat"
+        with pytest.raises(DataError, match=str(path)) as caught:
+            dataset.load(split=split)  # even where downloads are allowed
+        assert "\n" not in str(caught.value)
+        assert not dataset.is_available(split)
+    write_syn_digits(LABELS)
+    assert dataset.is_available("train")
+    assert [finding.status for finding in dataset.inspect()] == ["ok", "missing"]
 
 
 def usps_line(label: int, value: float) -> str:

@@ -71,6 +71,12 @@ def test_data_set(name):
     assert ("×".join(map(str, shape)) if len(shape) == 3 else f"vectors of {shape[0]}") in row
 
 
+def test_options_of_generated_data_sets():
+    for name, dataset in datasets.items():
+        for option in dataset.generator.options if dataset.generator else ():
+            assert f"`--{option.name.replace('_', '-')}`" in text("docs/datasets.md"), name
+
+
 @pytest.mark.parametrize("name", validators.names())
 def test_validator(name):
     assert f"\n| `{name}` |" in text("docs/architecture.md")

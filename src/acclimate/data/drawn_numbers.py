@@ -85,7 +85,7 @@ def random_pose(random: np.random.Generator) -> Pose:
         turn=np.deg2rad(random.normal(0, turn)),
         slant=random.normal(0, 0.1),
         shift=(random.normal(0, 1.8), random.normal(0, 1.8)),
-        gap=random.uniform(0.0, 0.3),
+        gap=random.uniform(0.03, 0.4),
     )
 
 
@@ -143,7 +143,7 @@ def random_paint(random: np.random.Generator, ground_value: float, stroke: float
 
     ``stroke``: half the thickness of the strokes in canvas pixels, which must not vanish.
     """
-    value = _value_apart(random, ground_value)
+    value = value_apart(random, ground_value)
     outlined = random.random() < 0.12
     shadowed = random.random() < 0.2
     return Paint(
@@ -156,7 +156,7 @@ def random_paint(random: np.random.Generator, ground_value: float, stroke: float
     )
 
 
-def _value_apart(random: np.random.Generator, value: float) -> float:
+def value_apart(random: np.random.Generator, value: float) -> float:
     """A brightness darker or lighter than ``value``, more often towards where there is room."""
     below, above = value - 0.02, 0.98 - value
     darker = random.random() * (below**2 + above**2) < below**2

@@ -139,18 +139,24 @@ def digit_fields(path: Path) -> DigitFields:
     fields = np.empty((10, FIELD, FIELD), dtype=np.float32)
     widths = np.empty(10)
     for digit in range(10):
-        canvas = Image.new("L", (side, side))
-        left, _, right, _ = font.getbbox(DIGIT_NAMES[digit], anchor="ls")
-        base = (side + DIGIT_HEIGHT * _FINER) / 2
-        start = ((side - left - right) / 2, base)
-        ImageDraw.Draw(canvas).text(start, DIGIT_NAMES[digit], fill=255, font=font, anchor="ls")
-        ink = (np.asarray(canvas) > 127).astype(np.uint8)
+        ink = _centred_ink(DIGIT_NAMES[digit], font, side)
         inside = cv2.distanceTransform(ink, cv2.DIST_L2, 5)
         outside = cv2.distanceTransform(1 - ink, cv2.DIST_L2, 5)
         signed = (inside - outside) / _FINER
         fields[digit] = cv2.resize(signed, (FIELD, FIELD), interpolation=cv2.INTER_AREA)
-        widths[digit] = (right - left) / _FINER
+        widths[digit] = np.count_nonzero(ink.any(axis=0)) / _FINER
     return DigitFields(fields, widths, float(np.median(fields.max(axis=(1, 2)))))
+
+
+def _centred_ink(digit: str, font: ImageFont.FreeTypeFont, side: int) -> np.ndarray:
+    """0 and 1, uint8 (side, side): the ink in the middle of x, a tall digit in the middle of y."""
+    canvas = Image.new("L", (side, side))
+    # left of the middle by the advance, which the ink need not fill
+    start = ((side - font.getlength(digit)) // 2, (side + DIGIT_HEIGHT * _FINER) // 2)
+    ImageDraw.Draw(canvas).text(start, digit, fill=255, font=font, anchor="ls")
+    ink = (np.asarray(canvas) > 127).astype(np.uint8)
+    columns = np.flatnonzero(ink.any(axis=0))
+    return np.roll(ink, (side - 1 - columns[0] - columns[-1]) // 2, axis=1)
 
 
 def _height(font: ImageFont.FreeTypeFont) -> float:

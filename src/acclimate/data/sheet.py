@@ -57,7 +57,7 @@ def draw_sheet(rows: list[Row]) -> Image.Image:
     pitch = (cell[0] + _GAP, cell[1] + _GAP)
     margin = _label_width(rows)
     lines = [max(1, math.ceil(len(row.pictures) / columns)) for row in rows]
-    size = (margin + columns * pitch[0] + _GAP, sum(lines) * pitch[1] + _GAP)
+    size = (margin + columns * pitch[0], sum(lines) * pitch[1] + _GAP)
     sheet = Image.new("RGB", size, _PAPER)
     top = _GAP
     for row, count in zip(rows, lines, strict=True):
