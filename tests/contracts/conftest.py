@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from acclimate.algorithms import algorithms
+from acclimate.algorithms import combination
 from acclimate.core.types import Batch, Spec
 from acclimate.models.network import build_network
 from acclimate.training.loop import train
@@ -24,18 +24,18 @@ def make_batch():
     """Batches of vectors with what the algorithm called ``name`` asks for."""
 
     def make(name, number=0, source=8, target=8):
-        kind = algorithms.get(name)
+        algorithm = combination.make(name, {})
         random = torch.Generator().manual_seed(number)
         labels = torch.arange(source) % len(CLASSES)
         inputs = torch.randn(source, FEATURES, generator=random)
         inputs[:, :3] += 2 * torch.nn.functional.one_hot(labels, 3)
-        weak = torch.randn(target, FEATURES, generator=random) + 1
-        strong = weak + 0.1 * torch.randn(target, FEATURES, generator=random)
+        adapted = torch.randn(target, FEATURES, generator=random) + 1
+        weak = adapted + 0.1 * torch.randn(target, FEATURES, generator=random)
         return Batch(
             inputs,
             labels,
-            weak if kind.uses_target else None,
-            strong if kind.uses_strong_view else None,
+            adapted if algorithm.uses_target else None,
+            weak if algorithm.uses_teacher else None,
         )
 
     return make
@@ -48,8 +48,7 @@ def make_step(spec):
     def make(name, seed=0, averaging=0.0, options=None, **network_options):
         torch.manual_seed(seed)
         network = build_network("mlp", {"widths": [12, 10], **network_options}, spec)
-        algorithm = algorithms.get(name).build(f"algorithm {name}", options or {})
-        return Step(network, algorithm, averaging)
+        return Step(network, combination.make(name, options or {}), averaging)
 
     return make
 

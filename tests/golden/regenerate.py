@@ -29,21 +29,23 @@ def draw(*shape: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(np.random.RandomState(seed).standard_normal(shape)).float()
 
 
-def batch(number: int, strong: bool, target: bool) -> Batch:
+def batch(number: int, target: bool, teacher: bool) -> Batch:
     """Three classes along the first three features; the target is shifted and stretched."""
     labels = torch.arange(ITEMS) % CLASSES
     means = 2 * torch.eye(CLASSES, FEATURES)[labels]
     source = means + draw(ITEMS, FEATURES, seed=3 * number)
-    weak = 1.5 * means + 0.8 + draw(ITEMS, FEATURES, seed=3 * number + 1)
-    loud = weak + 0.3 * draw(ITEMS, FEATURES, seed=3 * number + 2)
-    return Batch(source, labels, weak if target else None, loud if strong else None)
+    adapted = 1.5 * means + 0.8 + draw(ITEMS, FEATURES, seed=3 * number + 1)
+    weak = adapted + 0.3 * draw(ITEMS, FEATURES, seed=3 * number + 2)
+    return Batch(source, labels, adapted if target else None, weak if teacher else None)
 
 
 def make_step(name: str) -> Step:
     """All weights drawn here, so that no change of an initialisation moves the trajectory."""
     network = build_network("mlp", {"widths": [16]}, Spec((FEATURES,), ("a", "b", "c")))
     kind = algorithms.get(name)
-    options = {"threshold": 0.5} if "threshold" in kind.model_fields else {}
+    # so that what waits for a sure teacher, or for its time, does something in these few steps
+    wanted = {"threshold": 0.5, "start": 0.0, "critic": (8,)}
+    options = {key: value for key, value in wanted.items() if key in kind.model_fields}
     step = Step(network, kind(**options), averaging=0.9)
     with torch.no_grad():
         for number, parameter in enumerate(p for p in step.parameters() if p.requires_grad):
@@ -64,7 +66,7 @@ def trajectory(name: str) -> dict[str, list[float]]:
     pauses = train(
         step,
         optimiser,
-        (batch(n, kind.uses_strong_view, kind.uses_target) for n in range(STEPS)),
+        (batch(n, kind.uses_target, kind.uses_teacher) for n in range(STEPS)),
         steps=STEPS,
         pause_at=lambda done: True,
         set_rate=lambda progress: set_learning_rate(optimiser, settings, progress),

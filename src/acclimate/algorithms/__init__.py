@@ -1,6 +1,6 @@
 """Algorithms by name. Adding one: its file, and one line here."""
 
-from acclimate.algorithms import dann, dann_self_training, source_only  # noqa: F401
+from acclimate.algorithms import dann, dann_self_training, mi, source_only  # noqa: F401
 from acclimate.algorithms.base import (
     Algorithm,
     LastLayer,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from acclimate.core.errors import ConfigurationError
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import Views
 from acclimate.layers.gradient_reversal import reverse_gradient
+from acclimate.layers.perceptron import perceptron
 from acclimate.losses.domain_classification import domain_accuracy, domain_classification
 from acclimate.models.network import Network
 from acclimate.objectives.classification import batch_accuracy, classification_loss
@@ -73,7 +73,4 @@ def domain_classifier(width: int, hidden: tuple[int, ...]) -> nn.Sequential:
     """Fully connected ReLU layers of ``hidden`` widths and one logit: is it from the target?"""
     if any(wide < 1 for wide in hidden):
         raise ConfigurationError(f"a domain classifier cannot have widths {hidden}; give 1 or more")
-    layers: list[nn.Module] = []
-    for incoming, outgoing in pairwise((width, *hidden)):
-        layers += [nn.Linear(incoming, outgoing), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.Linear((width, *hidden)[-1], 1))
+    return perceptron(width, hidden)
