@@ -1,6 +1,13 @@
 """Algorithms by name. Adding one: its file, and one line here."""
 
-from acclimate.algorithms import dann, dann_self_training, mi, source_only  # noqa: F401
+from acclimate.algorithms import (  # noqa: F401
+    dann,
+    dann_self_training,
+    linear_svm,
+    mi,
+    source_only,
+    subspace_alignment,
+)
 from acclimate.algorithms.base import (
     Algorithm,
     LastLayer,

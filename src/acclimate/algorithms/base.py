@@ -32,13 +32,15 @@ class LastLayerMaterial(NamedTuple):
     """What a last layer can be made from, once training has ended.
 
     ``source_features`` (S, D), ``source_labels`` (S,) and ``target_features`` (T, D) are the
-    network's last hidden layer on items of the training parts; ``score`` is the label-free score
-    of a candidate on held-out items: larger is better.
+    network's last hidden layer on items of the training parts, float32 on the host;
+    ``source_labels`` are int64 in [0, ``class_count``), where a class may be without items.
+    ``score`` is the label-free score of a candidate on held-out items: larger is better.
     """
 
     source_features: Tensor
     source_labels: Tensor
     target_features: Tensor
+    class_count: int
     score: Callable[[LastLayer], float]
     seed: int
 
@@ -62,8 +64,10 @@ class Algorithm(Options):
 
     #: needs a labelled stand-in for the target: an oracle, and named so wherever it is shown
     oracle: ClassVar[bool] = False
-    #: whether target items enter the losses
+    #: whether it looks at target items
     uses_target: ClassVar[bool] = True
+    #: whether it does so in ``last_layer`` alone: the losses see no target, no batches are drawn
+    target_after_training: ClassVar[bool] = False
     #: whether a strong view of the target is drawn as well
     uses_strong_view: ClassVar[bool] = False
     #: whether the averaged network looks at the weak target view: ``views.teacher_logits``

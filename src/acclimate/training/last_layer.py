@@ -12,6 +12,7 @@ from acclimate.core.seeding import derive_seed, generator
 from acclimate.data.domain import Domain
 from acclimate.models.network import Network
 from acclimate.training.evaluate import Evaluator
+from acclimate.training.parts import makers_of_last_layers
 from acclimate.training.settings import FitSettings
 from acclimate.validators import Evidence, validators
 
@@ -31,7 +32,7 @@ def replace_last_layer(
     The features are those of the trained network on the items it was trained on, without
     augmentation; candidates are scored by the run's validator on the held-out parts.
     """
-    if type(algorithm).last_layer is Algorithm.last_layer:
+    if not makers_of_last_layers(algorithm):
         return None
     source = _some(labelled, settings.seed, "source")
     target = _some(evaluator.task.target.adapt, settings.seed, "target")
@@ -40,6 +41,7 @@ def replace_last_layer(
         evaluator.outputs(network, source)[1],
         source.labels,
         evaluator.outputs(network, target)[1],
+        network.spec.class_count,
         _scorer(evaluator.evidence(network), settings.validator),
         derive_seed(settings.seed, "last layer"),
     )

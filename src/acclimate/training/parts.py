@@ -24,7 +24,28 @@ from acclimate.training.task import Task
 
 def make_algorithm(settings: FitSettings) -> Algorithm:
     """The configured algorithm; errors name the unknown name or option and the near miss."""
-    return combination.make(settings.algorithm, settings.algorithm_options)
+    made = combination.make(settings.algorithm, settings.algorithm_options)
+    if len(makers_of_last_layers(made)) > 1:
+        raise ConfigurationError(
+            f"algorithm {settings.algorithm}: two of its parts make the last layer; leave one out"
+        )
+    return made
+
+
+def makers_of_last_layers(algorithm: Algorithm) -> list[Algorithm]:
+    """Those of the algorithm's parts that put a last layer of their own on the trained network."""
+    return [part for part in _parts(algorithm) if type(part).last_layer is not Algorithm.last_layer]
+
+
+def draws_target(algorithm: Algorithm) -> bool:
+    """Whether training looks at batches of the target."""
+    return any(part.uses_target and not part.target_after_training for part in _parts(algorithm))
+
+
+def _parts(algorithm: Algorithm) -> tuple[Algorithm, ...]:
+    if isinstance(algorithm, combination.Combination):
+        return tuple(algorithm.parts.values())
+    return (algorithm,)
 
 
 def make_step(settings: FitSettings, task: Task) -> Step:
@@ -53,7 +74,7 @@ def make_loader(
     size = settings.batch_size
     source = make_batches(labelled, size, purpose="source", **common)
     target = None
-    if algorithm.uses_target:
+    if draws_target(algorithm):
         target = make_batches(task.target.adapt, size, purpose="target", **common)
     return BatchLoader(
         source,
