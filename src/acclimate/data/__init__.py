@@ -14,6 +14,7 @@ from acclimate.data.sets import (  # noqa: F401  each registers itself
     mnist,
     mnist_m,
     mnist_m_official,
+    mnist_m_variants,
     moons,
     svhn,
     syn_digits,

@@ -6,7 +6,7 @@ is evaluated on backgrounds it has never seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,12 +18,23 @@ PHOTOS = {"train": "china.jpg", "test": "flower.jpg"}
 _SEEDS = {"train": 1, "test": 2}
 
 
-def blend(images: np.ndarray, photos: Sequence[np.ndarray], seed: int) -> np.ndarray:
+def difference(digits: np.ndarray, patches: np.ndarray) -> np.ndarray:
+    """abs(digit - patch) per pixel and channel, of two uint8 without leaving uint8."""
+    apart: np.ndarray = np.maximum(digits, patches) - np.minimum(digits, patches)
+    return apart
+
+
+def blend(
+    images: np.ndarray,
+    photos: Sequence[np.ndarray],
+    seed: int,
+    combine: Callable[[np.ndarray, np.ndarray], np.ndarray] = difference,
+) -> np.ndarray:
     """The MNIST-M recipe, abs(digit - patch) per pixel and channel (Ganin et al., JMLR 2016).
 
     ``images``: uint8 (N, size, size, 1). ``photos``: uint8 (height, width, 3) each, at least as
-    large as an image. Each image gets a random crop of a random photo. Returns uint8 (N, size,
-    size, 3).
+    large as an image. Each image gets a random crop of a random photo; ``combine`` makes one of
+    the two. Returns uint8 (N, size, size, 3).
     """
     random = np.random.RandomState(seed)
     size = images.shape[1]
@@ -35,9 +46,7 @@ def blend(images: np.ndarray, photos: Sequence[np.ndarray], seed: int) -> np.nda
         windows = np.lib.stride_tricks.sliding_window_view(photo, (size, size), axis=(0, 1))
         rows, columns = (position[here] * windows.shape[:2]).astype(np.int64).T
         patches = windows[rows, columns].transpose(0, 2, 3, 1)
-        digit = images[here]
-        # the difference of two uint8 without leaving uint8
-        result[here] = np.maximum(digit, patches) - np.minimum(digit, patches)
+        result[here] = combine(images[here], patches)
     return result
 
 

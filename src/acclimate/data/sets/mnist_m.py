@@ -8,6 +8,9 @@ crops, and in having all 60,000 / 10,000 digits at 28×28 instead of 59,001 / 9,
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,37 +21,74 @@ from acclimate.data.built import built_once
 from acclimate.data.files import FileFinder, Finding, cache_folder, inspect_file
 from acclimate.data.registry import DIGIT_NAMES, Arrays, Dataset, register
 from acclimate.data.sets import mnist
-from acclimate.data.sets.digits_m import blend
+from acclimate.data.sets.digits_m import blend, difference
 
 PHOTO_FOLDERS = ("bsds500", "BSDS500/data/images", "BSR/BSDS500/data/images", "BSDS500")
-RECIPE = "mnist-m/1"
-"""Raised when the recipe changes, so that nobody reads an older build."""
+PHOTO_COUNTS = {"train": 200, "val": 100, "test": 200}
+
+Change = Callable[[np.ndarray], np.ndarray]
 
 
-def build(finder: FileFinder, split: str, *, seed: int = 0) -> Arrays:
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How MNIST's digits and photos become a data set; ``mnist-m`` is the plain one.
+
+    ``parts``: the parts of BSDS500 whose photos lie behind the train and behind the test digits.
+    ``digits`` changes the digits, uint8 (N, 28, 28, 1); ``combine`` makes one picture of digits and
+    patches; ``blue_first`` turns the photos' channels round. ``version`` is raised when the
+    recipe changes, so that nobody reads an older build.
+    """
+
+    name: str
+    version: int = 1
+    train: tuple[str, ...] = ("train",)
+    test: tuple[str, ...] = ("test",)
+    digits: Change | None = None
+    combine: Callable[[np.ndarray, np.ndarray], np.ndarray] = difference
+    blue_first: bool = False
+
+    def parts(self, split: str) -> tuple[str, ...]:
+        return self.train if split == "train" else self.test
+
+
+def build(recipe: Recipe, finder: FileFinder, split: str, *, seed: int = 0) -> Arrays:
     """One split for ``seed``: uint8 (N, 28, 28, 3) and int64 (N,), from the cache where it is kept.
 
     Raises ``DataError`` where the photos are needed and not found.
     """
-    path = cache_folder() / "mnist-m" / f"seed{seed}-{split}.npz"
-    photos = find_photos(finder, split)
+    path = _kept(recipe, split, seed)
+    photos = _find_all(recipe, finder, split)
     if not photos and not path.exists():
-        raise DataError(_missing_photos(finder, split))
-    fingerprint = _fingerprint(photos) if photos else None
-    return built_once(path, fingerprint, lambda: _blend_all(finder, split, photos, seed))
+        raise DataError(_missing_photos(recipe, finder, split))
+    fingerprint = _fingerprint(recipe, photos) if photos else None
+    return built_once(path, fingerprint, lambda: _blend_all(recipe, finder, split, photos, seed))
 
 
-def find_photos(finder: FileFinder, split: str) -> list[Path]:
-    """The photos of BSDS500's ``split`` part, sorted; empty when there are none."""
-    folder = finder.find(PHOTO_FOLDERS, (split,))
+def find_photos(finder: FileFinder, part: str) -> list[Path]:
+    """The photos of BSDS500's ``part``, sorted; empty when there are none."""
+    folder = finder.find(PHOTO_FOLDERS, (part,))
     return sorted(folder.glob("*.jpg")) if folder else []
 
 
-def _blend_all(finder: FileFinder, split: str, photos: list[Path], seed: int) -> Arrays:
-    digits = mnist.read(finder, split)
-    pictures = [_open_photo(path, digits.inputs.shape[1]) for path in photos]
+def _find_all(recipe: Recipe, finder: FileFinder, split: str) -> list[Path]:
+    return [photo for part in recipe.parts(split) for photo in find_photos(finder, part)]
+
+
+def _kept(recipe: Recipe, split: str, seed: int = 0) -> Path:
+    return cache_folder() / recipe.name / f"seed{seed}-{split}.npz"
+
+
+def _blend_all(
+    recipe: Recipe, finder: FileFinder, split: str, photos: list[Path], seed: int
+) -> Arrays:
+    images, labels = mnist.read(finder, split)[:2]
+    if recipe.digits is not None:
+        images = recipe.digits(images)
+    pictures = [_open_photo(path, images.shape[1]) for path in photos]
+    if recipe.blue_first:
+        pictures = [picture[..., ::-1] for picture in pictures]
     stream = 2 * seed + (split == "test")
-    return Arrays(blend(digits.inputs, pictures, stream), digits.labels)
+    return Arrays(blend(images, pictures, stream, recipe.combine), labels)
 
 
 def _open_photo(path: Path, size: int) -> np.ndarray:
@@ -62,63 +102,76 @@ def _open_photo(path: Path, size: int) -> np.ndarray:
     return photo
 
 
-def _fingerprint(photos: list[Path]) -> str:
+def _fingerprint(recipe: Recipe, photos: list[Path]) -> str:
     listing = "".join(f"{path.name}:{path.stat().st_size};" for path in photos)
-    return f"{RECIPE}:{hashlib.sha256(listing.encode()).hexdigest()[:16]}"
+    digest = hashlib.sha256(listing.encode()).hexdigest()[:16]
+    return f"{recipe.name}/{recipe.version}:{digest}"
 
 
-def _missing_photos(finder: FileFinder, split: str) -> str:
-    place = finder.places()[0] / "bsds500" / split
+def _missing_photos(recipe: Recipe, finder: FileFinder, split: str) -> str:
+    part = recipe.parts(split)[0]
+    place = finder.places()[0] / "bsds500" / part
     return (
-        f"mnist-m needs the BSDS500 photos as backgrounds and {place} has none: put the .jpg files "
-        f"of images/{split} (github.com/BIDS/BSDS500) there, or use mnist-m-official or digits-m"
+        f"{recipe.name} needs the BSDS500 photos as backgrounds and {place} has none: put the .jpg "
+        f"files of images/{part} (github.com/BIDS/BSDS500) there, or use mnist-m-official or "
+        "digits-m"
     )
 
 
-def inspect(finder: FileFinder, verify: bool) -> list[Finding]:
+def inspect(recipe: Recipe, finder: FileFinder, verify: bool) -> list[Finding]:
     """MNIST's files and, for each split, the photos or what was built from them."""
     findings = []
     for split in ("train", "test"):
-        kept = cache_folder() / "mnist-m" / f"seed0-{split}.npz"
+        kept = _kept(recipe, split)
         if kept.exists():
             what = f"built {split} split"
             size = kept.stat().st_size
             findings.append(
                 Finding(what=what, split=split, status="ok", where=str(kept), size=size)
             )
-        if not kept.exists() or find_photos(finder, split):
-            findings.append(_inspect_photos(finder, split))
+        if not kept.exists() or _find_all(recipe, finder, split):
+            findings.append(_inspect_photos(recipe, finder, split))
         if not kept.exists():
             remotes = (mnist.IMAGES[split], mnist.LABELS[split])
             findings += [inspect_file(finder, remote, verify) for remote in remotes]
     return findings
 
 
-def _inspect_photos(finder: FileFinder, split: str) -> Finding:
-    photos = find_photos(finder, split)
-    what = f"BSDS500 {split} photos"
+def _inspect_photos(recipe: Recipe, finder: FileFinder, split: str) -> Finding:
+    photos = _find_all(recipe, finder, split)
+    parts = recipe.parts(split)
+    what = f"BSDS500 {' and '.join(parts)} photos"
     if not photos:
-        detail = _missing_photos(finder, split)
+        detail = _missing_photos(recipe, finder, split)
         return Finding(what=what, split=split, status="missing", where="", detail=detail)
+    complete = sum(PHOTO_COUNTS[part] for part in parts)
     return Finding(
         what=what,
         split=split,
-        status="ok" if len(photos) == 200 else "different",
+        status="ok" if len(photos) == complete else "different",
         where=str(photos[0].parent),
         size=sum(path.stat().st_size for path in photos),
-        detail=f"{len(photos)} of 200 photos",
+        detail=f"{len(photos)} of {complete} photos",
     )
 
 
-MNIST_M = register(
-    Dataset(
-        name="mnist-m",
-        description="MNIST digits on crops of BSDS500 photos, colour, 28×28, built here",
-        licence="CC BY-SA 3.0 (MNIST); BSDS500 for non-commercial research",
-        class_names=DIGIT_NAMES,
-        input_shape=(3, 28, 28),
-        splits=("train", "test"),
-        read=build,
-        inspector=inspect,
+def register_recipe(recipe: Recipe, description: str) -> Dataset:
+    """Register what ``recipe`` makes: the ten digits in colour, 28×28."""
+    return register(
+        Dataset(
+            name=recipe.name,
+            description=description,
+            licence="CC BY-SA 3.0 (MNIST); BSDS500 for non-commercial research",
+            class_names=DIGIT_NAMES,
+            input_shape=(3, 28, 28),
+            splits=("train", "test"),
+            read=partial(build, recipe),
+            inspector=partial(inspect, recipe),
+        )
     )
+
+
+MNIST_M = register_recipe(
+    Recipe(name="mnist-m"),
+    "MNIST digits on crops of BSDS500 photos, colour, 28×28, built here",
 )
