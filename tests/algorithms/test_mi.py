@@ -18,7 +18,7 @@ def opinionated(step, batch):
     """The same step; its teacher sees several classes in the batch, each with some confidence."""
     with torch.no_grad():
         step.average.head.weight *= 40
-        step.average.head.bias -= step.average(batch.target).logits.mean(0)
+        step.average.head.bias -= step.average(batch.target_weak).logits.mean(0)
     return step
 
 
@@ -38,7 +38,7 @@ def by_hand(step, batch):
             step.network(side).layers[step.network.feature_layer].numpy()
             for side in (batch.source, batch.target)
         ]
-        logits = step.average(batch.target).logits.numpy()
+        logits = step.average(batch.target_weak).logits.numpy()
     ((weight, bias),) = layers_of(step.modules_of_algorithm["projection"])
     source, target = (np.maximum(each @ weight.T + bias, 0) for each in features)
 
@@ -72,7 +72,7 @@ def by_hand(step, batch):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("threshold", [0.0, 0.9])
 def test_the_loss_pair_by_pair(seed, threshold, make_step, make_batch):
-    batch = make_batch(seed, source=23, target=30, weak=False, dtype=torch.float64)
+    batch = make_batch(seed, source=23, target=30, dtype=torch.float64)
     algorithm = MutualInformation(threshold=threshold, start=0, weight=0.7, projection=5)
     step = opinionated(make_step(algorithm, seed).double(), batch)
     values = step(batch, 0.0)
@@ -89,14 +89,14 @@ def test_the_loss_pair_by_pair(seed, threshold, make_step, make_batch):
 def test_nobody_sure_is_zero_with_finite_gradients(make_step, make_batch):
     """The authors' code ends with an error here."""
     step = make_step(MutualInformation(threshold=0.999, start=0))
-    values = step(make_batch(weak=False), 1.0)
+    values = step(make_batch(), 1.0)
     values["loss"].backward()
     for name in (NAME, "confident_share", "mi_pairs", "mutual_information"):
         assert float(values[name]) == 0
     for parameter in step.modules_of_algorithm.parameters():
         assert torch.equal(parameter.grad, torch.zeros_like(parameter))
     bare = make_step(algorithms.get("source-only")())
-    bare(make_batch(weak=False)._replace(target=None), 1.0)["loss"].backward()
+    bare(make_batch()._replace(target=None, target_weak=None), 1.0)["loss"].backward()
     for ours, expected in zip(step.network.parameters(), bare.network.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, expected.grad)
 
@@ -109,11 +109,11 @@ def test_the_threshold_is_strict(make_step, make_batch):
         with torch.no_grad():
             step.average.head.weight.zero_()
             step.average.head.bias.zero_()
-        assert float(step(make_batch(weak=False), 0.0)["confident_share"]) == share
+        assert float(step(make_batch(), 0.0)["confident_share"]) == share
 
 
 def test_it_begins_at_its_start(make_step, make_batch):
-    batch = make_batch(weak=False)
+    batch = make_batch()
     step = opinionated(make_step(MutualInformation(threshold=0, start=0.25)), batch)
     values = {progress: step(batch, progress) for progress in (0.0, 0.2499, 0.25, 1.0)}
     losses = [float(each[NAME]) for each in values.values()]
@@ -125,7 +125,7 @@ def test_it_begins_at_its_start(make_step, make_batch):
 
 
 def test_the_teacher_labels_and_takes_no_gradient(make_step, make_batch):
-    batch = make_batch(weak=False)
+    batch = make_batch()
     step = opinionated(make_step(MutualInformation(threshold=0, start=0)), batch)
     values = step(batch, 1.0)
     values["loss"].backward()
@@ -137,7 +137,7 @@ def test_the_teacher_labels_and_takes_no_gradient(make_step, make_batch):
 
 def test_the_network_helps_the_critic(make_step, make_batch):
     """Descent on the one loss raises the bound: nothing is adversarial here."""
-    batch = make_batch(source=32, target=32, weak=False)
+    batch = make_batch(source=32, target=32)
     step = opinionated(make_step(MutualInformation(threshold=0, start=0)), batch)
     optimiser = torch.optim.Adam([p for p in step.parameters() if p.requires_grad], 1e-3)
     bounds = []
@@ -187,7 +187,7 @@ def test_another_layer_is_another_loss(make_batch):
 
 
 def test_bf16_computes_the_bound_exactly_enough(make_step, make_batch):
-    batch = make_batch(weak=False, source=32, target=32)
+    batch = make_batch(source=32, target=32)
     step = opinionated(make_step(MutualInformation(threshold=0, start=0)), batch)
     exact = step(batch, 1.0)
     with torch.autocast("cpu", torch.bfloat16):
@@ -201,12 +201,13 @@ def test_bf16_computes_the_bound_exactly_enough(make_step, make_batch):
 
 def test_nothing_waits_for_the_device_and_no_shape_depends_on_data(make_step, make_batch):
     """A fake tensor has no values: whatever asks for one, or for a mask's length, raises."""
-    step, batch = make_step(MutualInformation(threshold=0, start=0)), make_batch(weak=False)
+    step, batch = make_step(MutualInformation(threshold=0, start=0)), make_batch()
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         fake = batch._replace(
             source=mode.from_tensor(batch.source),
             source_labels=mode.from_tensor(batch.source_labels),
             target=mode.from_tensor(batch.target),
+            target_weak=mode.from_tensor(batch.target_weak),
         )
         values = step(fake, 1.0)
         values["loss"].backward()

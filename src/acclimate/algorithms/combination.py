@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
+from pydantic import SerializeAsAny
+from torch import Tensor, nn
 
 from acclimate.algorithms.base import (
     Algorithm,
@@ -15,21 +16,24 @@ from acclimate.algorithms.base import (
     algorithms,
 )
 from acclimate.core.configuration import Options
-from acclimate.core.errors import ConfigurationError
+from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.core.types import Views
 from acclimate.models.network import Network
 
 SEPARATOR = "+"
 
+#: what is the same thing in every part, and so counted and logged once
+COMMON = ("classification", "source_batch_accuracy")
+
 
 class Combination(Algorithm):
-    """The sum of several algorithms' losses; a term that several have in common counts once.
+    """The sum of several algorithms' losses, of which the classification of the source counts once.
 
-    What two parts call by one name has to be the same thing: ``classification`` is the same
-    cross-entropy in each. Modules belong to one part each and are stored as ``part.module``.
+    Any other name that two parts give belongs to the first of them; the second one's is called
+    ``part.name``. Modules belong to one part each and are stored as ``part.module``.
     """
 
-    parts: dict[str, Algorithm]
+    parts: dict[str, SerializeAsAny[Algorithm]]
 
     @property
     def oracle(self) -> bool:  # type: ignore[override]
@@ -38,10 +42,6 @@ class Combination(Algorithm):
     @property
     def uses_target(self) -> bool:  # type: ignore[override]
         return any(part.uses_target for part in self.parts.values())
-
-    @property
-    def uses_strong_view(self) -> bool:  # type: ignore[override]
-        return any(part.uses_strong_view for part in self.parts.values())
 
     @property
     def uses_teacher(self) -> bool:  # type: ignore[override]
@@ -53,13 +53,14 @@ class Combination(Algorithm):
         return {name: nn.ModuleDict(dict(modules)) for name, modules in found.items() if modules}
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
-        losses, monitors = {}, {}
+        losses: dict[str, Tensor] = {}
+        monitors: dict[str, Tensor | float] = {}
         for name, part in self.parts.items():
             own = modules[name] if name in modules else nn.ModuleDict()
             assert isinstance(own, nn.ModuleDict)
             terms = part.losses(views, own, phase)
-            losses.update(terms.losses)
-            monitors.update(terms.monitors)
+            _add(losses, terms.losses, name)
+            _add(monitors, terms.monitors, name)
         return Terms(losses, monitors)
 
     def last_layer(self, material: LastLayerMaterial) -> LastLayer | None:
@@ -68,6 +69,14 @@ class Combination(Algorithm):
             if layer is not None:
                 return layer
         return None
+
+
+def _add(found: dict[str, Any], terms: Mapping[str, Any], part: str) -> None:
+    for key, value in terms.items():
+        if key not in found:
+            found[key] = value
+        elif key not in COMMON:
+            found[f"{part}.{key}"] = value
 
 
 def make(name: str, options: Mapping[str, Any]) -> Algorithm:
@@ -110,20 +119,33 @@ def _shared_out(
     """Each part's own options."""
     shares: dict[str, dict[str, Any]] = {part: {} for part in kinds}
     for key, value in options.items():
-        part, dot, rest = key.partition(".")
-        if dot:
-            if part not in kinds:
-                raise ConfigurationError(
-                    f"algorithm {name}: option {key!r} names no part of it; they are {', '.join(kinds)}"
-                )
-            shares[part][rest] = value
-            continue
-        owners = [part for part, kind in kinds.items() if key in kind.model_fields]
-        if len(owners) != 1:
-            have = f"{' and '.join(owners)} have it" if owners else "none of its parts has it"
+        part, own = _owner(name, key, kinds)
+        if own in shares[part]:
             raise ConfigurationError(
-                f"algorithm {name}: option {key!r}: {have}; write it as PART.{key} with one of "
-                f"{', '.join(kinds)}"
+                f"algorithm {name}: {own} of {part} is given twice, as {own} and as {part}.{own}"
             )
-        shares[owners[0]][key] = value
+        shares[part][own] = value
     return shares
+
+
+def _owner(name: str, key: str, kinds: Mapping[str, type[Algorithm]]) -> tuple[str, str]:
+    """The part that option ``key`` is for, and what it is called there."""
+    part, dot, own = key.partition(".")
+    if dot:
+        if part not in kinds:
+            raise ConfigurationError(
+                f"algorithm {name}: option {key!r} names no part of it.{near_miss(part, kinds)}"
+            )
+        return part, own
+    owners = [part for part, kind in kinds.items() if key in kind.model_fields]
+    if len(owners) > 1:
+        spelt = " or ".join(f"--set algorithm.{part}.{key}" for part in owners)
+        raise ConfigurationError(
+            f"algorithm {name}: {' and '.join(owners)} have an option {key!r}; give {spelt}"
+        )
+    if not owners:
+        known = [f"{part}.{field}" for part, kind in kinds.items() for field in kind.model_fields]
+        raise ConfigurationError(
+            f"algorithm {name}: none of its parts has an option {key!r}.{near_miss(key, known)}"
+        )
+    return owners[0], key

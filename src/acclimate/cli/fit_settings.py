@@ -120,17 +120,21 @@ def _check_parts(settings: FitSettings) -> None:
     """Names and options of the parts, before any data is opened."""
     from acclimate.algorithms import combination
     from acclimate.models import networks
+    from acclimate.training.settings import BY_DATA
     from acclimate.validators import validators
 
     validators.get(settings.validator)
+    combined = combination.SEPARATOR in settings.algorithm
     combination.assemble(
         settings.algorithm,
         settings.algorithm_options,
-        lambda kind, own, part: _check_part(kind, "algorithm", own),
+        lambda kind, own, part: _check_part(
+            kind, f"algorithm.{part}" if combined else "algorithm", own
+        ),
     )
-    if settings.network != "auto":
+    if settings.network not in BY_DATA:
         if settings.network not in networks:
-            names = ("auto", *networks.names())
+            names = (*BY_DATA, *networks.names())
             raise ConfigurationError(
                 f"unknown network {settings.network!r}.{near_miss(settings.network, names)}"
             )
