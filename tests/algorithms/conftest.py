@@ -14,15 +14,15 @@ CLASSES = ("a", "b", "c")
 def make_batch():
     """Batches of vectors; the target lies elsewhere."""
 
-    def make(number=0, source=8, target=8, strong=True, dtype=torch.float32):
+    def make(number=0, source=8, target=8, weak=True, dtype=torch.float32):
         random = torch.Generator().manual_seed(number)
 
         def draw(count, shift):
             return (torch.randn(count, 6, generator=random) + shift).to(dtype)
 
         labels = torch.randint(len(CLASSES), (source,), generator=random)
-        inputs, weak = draw(source, 0.0), draw(target, 1.0)
-        return Batch(inputs, labels, weak, draw(target, 1.5) if strong else None)
+        inputs, adapted = draw(source, 0.0), draw(target, 1.0)
+        return Batch(inputs, labels, adapted, draw(target, 1.5) if weak else None)
 
     return make
 

@@ -29,7 +29,7 @@ def domain_gradients(step, batch, progress):
 
 
 def test_the_domain_classifier_trains_at_full_rate_from_the_start(make_step, make_batch):
-    step, batch = make_step(Dann()).double(), make_batch(strong=False, dtype=torch.float64)
+    step, batch = make_step(Dann()).double(), make_batch(weak=False, dtype=torch.float64)
     early, late = gradients(step, batch, 0.0), gradients(step, batch, 0.9)
     names = [name for name in early if name.startswith("modules_of_algorithm.")]
     assert len(names) == 4
@@ -39,7 +39,7 @@ def test_the_domain_classifier_trains_at_full_rate_from_the_start(make_step, mak
 
 
 def test_lambda_scales_the_features_gradient_and_nothing_else(make_step, make_batch):
-    step, batch = make_step(Dann()).double(), make_batch(strong=False, dtype=torch.float64)
+    step, batch = make_step(Dann()).double(), make_batch(weak=False, dtype=torch.float64)
     first, second = 0.05, 0.4
     early, late = domain_gradients(step, batch, first), domain_gradients(step, batch, second)
     ratio = domain_ramp(second) / domain_ramp(first)
@@ -54,7 +54,7 @@ def test_lambda_scales_the_features_gradient_and_nothing_else(make_step, make_ba
 def test_the_reversed_gradient_is_minus_lambda_times_the_plain_one(make_step, make_batch):
     step, batch = (
         make_step(Dann(weight=0.7)).double(),
-        make_batch(strong=False, dtype=torch.float64),
+        make_batch(weak=False, dtype=torch.float64),
     )
     reversed_ = domain_gradients(step, batch, 0.2)
     step.zero_grad(set_to_none=True)
@@ -75,7 +75,7 @@ def test_the_ramp_is_the_papers(progress, gamma, make_step, make_batch):
     expected = 2 * float(expit(gamma * progress)) - 1
     assert domain_ramp(progress, gamma) == pytest.approx(expected, abs=1e-15)
     step = make_step(Dann(gamma=gamma, weight=0.4))
-    monitors = step(make_batch(strong=False), progress)
+    monitors = step(make_batch(weak=False), progress)
     assert monitors["reversal_weight"] == pytest.approx(0.4 * expected, abs=1e-15)
 
 
@@ -84,7 +84,7 @@ def train(step, batches, steps=12):
     optimiser = torch.optim.SGD(step.parameters(), 0.1, momentum=0.9)
     for number in range(steps):
         optimiser.zero_grad()
-        step(batches(number, strong=False), number / steps)["loss"].backward()
+        step(batches(number, weak=False), number / steps)["loss"].backward()
         optimiser.step()
         yield {name: value.clone() for name, value in step.network.state_dict().items()}
 
@@ -107,7 +107,7 @@ def test_any_other_weight_is_not_source_only(make_step, make_batch):
 
 def test_the_losses_are_summed_not_averaged(make_step, make_batch):
     """A mean over terms would quietly change the domain loss's weight."""
-    values = make_step(Dann())(make_batch(strong=False), 0.5)
+    values = make_step(Dann())(make_batch(weak=False), 0.5)
     total = values["loss/classification"] + values["loss/domain"]
     torch.testing.assert_close(values["loss"].detach(), total)
     assert values["loss/domain"].item() == pytest.approx(math.log(2), abs=0.3)
@@ -125,4 +125,4 @@ def test_widths_and_place_of_the_domain_classifier(make_step, make_batch):
         make_step(Dann(attach="hidden9"))
     with pytest.raises(ConfigurationError, match="widths"):
         domain_classifier(4, (3, 0))
-    assert step(make_batch(strong=False), 0.5)["domain_accuracy"] >= 0
+    assert step(make_batch(weak=False), 0.5)["domain_accuracy"] >= 0

@@ -14,7 +14,7 @@ def test_without_its_two_weights_it_is_source_only(make_step, make_batch):
         batch = make_batch(number)
         for step in (bare, cut):
             step.zero_grad()
-            step(batch._replace(target_strong=None) if step is bare else batch, 0.5)[
+            step(batch._replace(target_weak=None) if step is bare else batch, 0.5)[
                 "loss"
             ].backward()
         for expected, found in zip(

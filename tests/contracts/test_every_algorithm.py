@@ -21,7 +21,11 @@ every_method = pytest.mark.parametrize("name", [*algorithms.names(), COMBINED])
 adapting = pytest.mark.parametrize(
     "name",
     [
-        *(n for n, kind in algorithms.items() if kind.uses_target and not kind.target_after_training),
+        *(
+            n
+            for n, kind in algorithms.items()
+            if kind.uses_target and not kind.target_after_training
+        ),
         COMBINED,
     ],
 )

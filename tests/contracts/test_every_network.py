@@ -13,7 +13,12 @@ from acclimate.models.files import ModelDescription, read_model, save_model
 
 NAMES = ("a", "b", "c")
 # the smallest inputs that each one is meant for
-SHAPES = {"mnist-cnn": (3, 28, 28), "svhn-cnn": (3, 32, 32), "gtsrb-cnn": (3, 40, 40)}
+SHAPES = {
+    "compact-cnn": (3, 16, 16),
+    "mnist-cnn": (3, 28, 28),
+    "svhn-cnn": (3, 32, 32),
+    "gtsrb-cnn": (3, 40, 40),
+}
 OTHERS = {"mlp": (5,)}
 every_network = pytest.mark.parametrize("name", networks.names())
 convolutional = pytest.mark.parametrize("name", sorted(SHAPES))

@@ -79,7 +79,7 @@ def test_every_item_has_its_own_draw(option):
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "none"])
 def test_items_do_not_see_each_other(name):
-    for augmentation in PRESETS[name]:
+    for augmentation in filter(lambda each: each.changes_anything, PRESETS[name]):
         images, other = draw(), draw()
         other[3] = 1 - other[3]
         ours, theirs = augmentation(images, seeded()), augmentation(other, seeded())
@@ -102,8 +102,7 @@ def test_presets_stay_between_zero_and_one_and_in_shape(name):
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_the_generator_decides(name):
-    weak, strong = PRESETS[name]
-    for augmentation in (weak, strong):
+    for augmentation in PRESETS[name]:
         first = augmentation(draw(), seeded(1))
         torch.manual_seed(9)
         assert torch.equal(augmentation(draw(), seeded(1)), first)
@@ -201,7 +200,7 @@ def test_cutout_hides_a_square_of_bounded_side():
 
 def test_vectors_pass_unchanged():
     vectors = torch.randn(5, 4)
-    assert torch.equal(augmentation_pair("photos")[1](vectors, seeded()), vectors)
+    assert torch.equal(augmentation_pair("photos")[0](vectors, seeded()), vectors)
 
 
 def test_unknown_preset_is_explained():

@@ -26,7 +26,7 @@ def pictures(name):
     return Domain(name, ResidentStore(greys.view(-1, 1, 1, 1).repeat(1, 6, 6, 3)), labels, NAMES)
 
 
-def make_loader(source, target, preprocessing, weak=None, strong=None, seed=0):
+def make_loader(source, target, preprocessing, augmentation=None, weak=None, seed=0):
     def batches(domain, purpose):
         return make_batches(domain, 6, seed=seed, purpose=purpose, device=CPU)
 
@@ -34,8 +34,8 @@ def make_loader(source, target, preprocessing, weak=None, strong=None, seed=0):
         batches(source, "source"),
         batches(target.unlabelled(), "target") if target else None,
         preprocessing,
-        weak or Augmentation(),
-        strong,
+        augmentation or Augmentation(),
+        weak,
         seed,
         CPU,
     )
@@ -46,39 +46,39 @@ def test_both_views_of_vectors_are_normalised_once(kind):
     """Vectors are not augmented: both views are the items themselves, and apart in memory."""
     source, target = vectors("s", 0.0), vectors("target", 5.0)
     preprocessing = fit_preprocessing(kind, source, target)
-    loader = make_loader(source, target, preprocessing, strong=Augmentation(rotation=10))
+    loader = make_loader(source, target, preprocessing, weak=Augmentation(rotation=10))
     stored = make_batches(target.unlabelled(), 6, seed=0, purpose="target", device=CPU)
     for batch, raw in zip(loader.between(2, 6), stored.between(2, 6), strict=True):
         expected = preprocessing(raw.items.clone())
         torch.testing.assert_close(batch.target, expected)
-        torch.testing.assert_close(batch.target_strong, expected)
-        assert batch.target.data_ptr() != batch.target_strong.data_ptr()
+        torch.testing.assert_close(batch.target_weak, expected)
+        assert batch.target.data_ptr() != batch.target_weak.data_ptr()
 
 
 def test_labels_stay_with_their_augmented_pictures():
-    weak = Augmentation(rotation=30, scale=0.2, shift=0.2, shear=0.2, flip=0.5)
-    loader = make_loader(pictures("s"), None, Preprocessing(kind="none"), weak)
+    augmentation = Augmentation(rotation=30, scale=0.2, shift=0.2, shear=0.2, flip=0.5)
+    loader = make_loader(pictures("s"), None, Preprocessing(kind="none"), augmentation)
     for batch in loader.between(0, 8):
         assert torch.equal(
             (batch.source * 255 / 30).mean((1, 2, 3)).round().long(), batch.source_labels
         )
         assert batch.target is None
-        assert batch.target_strong is None
+        assert batch.target_weak is None
 
 
-def test_the_strong_view_shows_the_same_items():
+def test_the_weak_view_shows_the_same_items():
     loader = make_loader(
-        pictures("s"), pictures("t"), Preprocessing(kind="none"), strong=Augmentation(rotation=20)
+        pictures("s"), pictures("t"), Preprocessing(kind="none"), weak=Augmentation(rotation=20)
     )
     for batch in loader.between(0, 4):
-        torch.testing.assert_close(batch.target, batch.target_strong)
+        torch.testing.assert_close(batch.target, batch.target_weak)
 
 
 def test_a_step_sees_the_same_wherever_one_starts():
     def batches(start, seed=0):
-        weak, strong = augmentation_pair("photos")
+        augmentation, weak = augmentation_pair("photos")
         preprocessing = Preprocessing(kind="per-image")
-        loader = make_loader(pictures("s"), pictures("t"), preprocessing, weak, strong, seed)
+        loader = make_loader(pictures("s"), pictures("t"), preprocessing, augmentation, weak, seed)
         return list(loader.between(start, 7))
 
     for ours, theirs in zip(batches(0)[4:], batches(4), strict=True):
@@ -91,7 +91,7 @@ def test_the_stored_data_are_left_alone():
     source, target = vectors("s", 0.0), vectors("t", 1.0)
     kept = source.store.tensor.clone(), target.store.tensor.clone()
     preprocessing = fit_preprocessing("standard", source, target)
-    for _ in make_loader(source, target, preprocessing, strong=Augmentation(flip=1)).between(0, 9):
+    for _ in make_loader(source, target, preprocessing, weak=Augmentation(flip=1)).between(0, 9):
         pass
     assert torch.equal(source.store.tensor, kept[0])
     assert torch.equal(target.store.tensor, kept[1])

@@ -70,8 +70,9 @@ def test_protocols():
     assert (paper.algorithm, paper.optimiser, paper.schedule) == ("dann", "sgd", "paper")
     assert (paper.batch_size, paper.learning_rate, paper.momentum) == (64, 0.01, 0.9)
     assert make_settings("paper", **BASE, learning_rate=0.1).learning_rate == 0.1
+    assert (paper.network, paper.precision, paper.augmentation) == ("paper", "32", "none")
     mixed = make_settings("paper", **BASE, network_options={"padding": 2})
-    assert mixed.network_options == {"normalisation": "none", "padding": 2}
+    assert mixed.network_options == {"padding": 2}
     with pytest.raises(ConfigurationError, match="Did you mean 'paper'"):
         make_settings("papers", **BASE)
 

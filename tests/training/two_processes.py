@@ -26,10 +26,10 @@ def batch(number, rank=0, ranks=1):
 
     random = torch.Generator().manual_seed(number)
     source, weak = torch.randn(8, 6, generator=random), 1 + torch.randn(8, 6, generator=random)
-    strong = weak + 0.1 * torch.randn(8, 6, generator=random)
+    gentle = weak + 0.1 * torch.randn(8, 6, generator=random)
     labels = torch.arange(8) % 3
     part = slice(rank, None, ranks)
-    return Batch(source[part], labels[part], weak[part], strong[part])
+    return Batch(source[part], labels[part], weak[part], gentle[part])
 
 
 def make_step(name, seed=0):

@@ -68,9 +68,7 @@ class Algorithm(Options):
     uses_target: ClassVar[bool] = True
     #: whether it does so in ``last_layer`` alone: the losses see no target, no batches are drawn
     target_after_training: ClassVar[bool] = False
-    #: whether a strong view of the target is drawn as well
-    uses_strong_view: ClassVar[bool] = False
-    #: whether the averaged network looks at the weak target view: ``views.teacher_logits``
+    #: whether the averaged network looks at weak views of the target: ``views.teacher_logits``
     uses_teacher: ClassVar[bool] = False
     #: optimiser steps per training step
     phases: ClassVar[tuple[Phase, ...]] = (Phase("all"),)

@@ -25,7 +25,6 @@ class DannSelfTraining(Dann):
     rises linearly over ``ramp``, since the first labels are the source-only model's.
     """
 
-    uses_strong_view: ClassVar[bool] = True
     uses_teacher: ClassVar[bool] = True
 
     weight: float = Field(0.3, ge=0, description="largest weight of the reversed gradient")
@@ -36,11 +35,11 @@ class DannSelfTraining(Dann):
     ramp: float = Field(0.3, gt=0, le=1, description="share of training until its full weight")
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
-        assert views.target_strong is not None
+        assert views.target is not None
         assert views.teacher_logits is not None
         losses, monitors = super().losses(views, modules, phase)
         loss, share = confident_cross_entropy(
-            views.target_strong.logits, views.teacher_logits, self.threshold
+            views.target.logits, views.teacher_logits, self.threshold
         )
         weight = self.self_training * min(1.0, views.progress / self.ramp)
         return Terms(

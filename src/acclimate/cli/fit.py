@@ -92,7 +92,7 @@ def fit(
     network: Annotated[
         str | None,
         typer.Option(
-            help="See 'acclimate list networks'; auto looks at the data.",
+            help="See 'acclimate list networks'; auto and paper look at the data.",
             show_default="auto",
             rich_help_panel=METHOD,
         ),
@@ -131,7 +131,7 @@ def fit(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--lr", help="Learning rate.", show_default="0.001", rich_help_panel=TRAINING),
+        typer.Option("--lr", help="Learning rate.", show_default="0.002", rich_help_panel=TRAINING),
     ] = None,
     schedule: Annotated[
         str | None,
@@ -198,7 +198,9 @@ def fit(
     augmentation: Annotated[
         str | None,
         typer.Option(
-            help="none, light, digits or photos.", show_default="light", rich_help_panel=PICTURES
+            help="none, light, strong, digits or photos.",
+            show_default="digits",
+            rich_help_panel=PICTURES,
         ),
     ] = None,
     preprocessing: Annotated[
@@ -235,7 +237,7 @@ def fit(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="32, bf16 or 16.", show_default="32", rich_help_panel=MACHINE),
+        typer.Option(help="auto, 32, bf16 or 16.", show_default="auto", rich_help_panel=MACHINE),
     ] = None,
 ) -> None:
     """Train on a labelled source and an unlabelled target; write a model, predictions, a report."""

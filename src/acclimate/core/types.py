@@ -27,14 +27,14 @@ class Batch(NamedTuple):
     """One step's input; there is no place for target labels.
 
     ``source``: (S, ...) float, preprocessed and augmented; ``source_labels``: (S,) int64.
-    ``target``: (T, ...) float, the weak view, or ``None`` for algorithms that use no target.
-    ``target_strong``: (T, ...) float, the strong view of the same items, where an algorithm asks.
+    ``target``: (T, ...) float, augmented like the source, or ``None`` for algorithms that use none.
+    ``target_weak``: (T, ...) float, the same items hardly augmented, where a teacher looks at them.
     """
 
     source: Tensor
     source_labels: Tensor
     target: Tensor | None
-    target_strong: Tensor | None
+    target_weak: Tensor | None
 
 
 class NetworkOutput(NamedTuple):
@@ -50,7 +50,7 @@ class NetworkOutput(NamedTuple):
 
 
 class Views(NamedTuple):
-    """What an algorithm's losses see: one joint forward pass, split by domain and view.
+    """What an algorithm's losses see: one joint forward pass, split by domain.
 
     ``teacher_logits``: (T, classes) of the averaged network on the weak target view, where asked.
     ``batch`` gives the inputs themselves; ``progress`` is the share of training done, in [0, 1].
@@ -59,7 +59,6 @@ class Views(NamedTuple):
     source: NetworkOutput
     source_labels: Tensor
     target: NetworkOutput | None
-    target_strong: NetworkOutput | None
     teacher_logits: Tensor | None
     batch: Batch
     progress: float

@@ -19,15 +19,15 @@ from acclimate.data.preprocessing import Preprocessing
 class BatchLoader:
     """Batches for any range of steps; what a step sees depends on the seed and its number only.
 
-    ``target`` is ``None`` for algorithms that do not look at it; ``strong`` is ``None`` where no
-    algorithm asks for a second view of it.
+    ``augmentation`` is that of everything that is trained on, source and target alike. ``target``
+    is ``None`` for algorithms that do not look at it; ``weak`` is ``None`` where no teacher does.
     """
 
     source: BatchSource
     target: BatchSource | None
     preprocessing: Preprocessing
-    weak: Augmentation
-    strong: Augmentation | None
+    augmentation: Augmentation
+    weak: Augmentation | None
     seed: int
     device: torch.device
     rank: int = 0
@@ -41,13 +41,13 @@ class BatchLoader:
 
     def _batch(self, step: int, source: StoredBatch, target: StoredBatch | None) -> Batch:
         assert source.labels is not None
-        weak = strong = None
-        inputs = self._view(source.items, self.weak, step, "source")
+        adapted = weak = None
+        inputs = self._view(source.items, self.augmentation, step, "source")
         if target is not None:
-            weak = self._view(target.items, self.weak, step, "weak")
-            if self.strong is not None:
-                strong = self._view(target.items, self.strong, step, "strong")
-        return Batch(inputs, source.labels, weak, strong)
+            adapted = self._view(target.items, self.augmentation, step, "target")
+            if self.weak is not None:
+                weak = self._view(target.items, self.weak, step, "weak")
+        return Batch(inputs, source.labels, adapted, weak)
 
     def _view(self, items: Tensor, augmentation: Augmentation, step: int, purpose: str) -> Tensor:
         unit = self.preprocessing.to_unit(items)

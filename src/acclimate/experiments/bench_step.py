@@ -184,8 +184,7 @@ def _step_and_loader(
     source: Domain, target: Domain, settings: FitSettings, fabric: Fabric
 ) -> tuple[Step, BatchLoader]:
     spec = Spec(source.input_shape, source.class_names)
-    network = build_network(settings.network if settings.network != "auto" else "mnist-cnn",
-                            settings.network_options, spec)  # fmt: skip
+    network = build_network("mnist-cnn", {}, spec)
     step = Step(network, make_algorithm(settings), settings.averaging).to(fabric.device)
     make = {"seed": 0, "device": fabric.device}
     loader = BatchLoader(

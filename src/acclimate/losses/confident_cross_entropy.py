@@ -15,8 +15,8 @@ def confident_cross_entropy(
     confident ones counts little and a batch with none gives exactly 0.
 
     Args:
-        student_logits: (N, K), on a strong view.
-        teacher_logits: (N, K), on a weak view; no gradient flows into it.
+        student_logits: (N, K), on augmented items.
+        teacher_logits: (N, K), on weak views of them; no gradient flows into it.
         threshold: confidence in [0, 1), exclusive.
 
     Returns:

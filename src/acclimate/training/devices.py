@@ -17,13 +17,14 @@ from acclimate.core.errors import ConfigurationError
 from acclimate.core.records import Environment
 from acclimate.training.settings import FitSettings
 
-_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+_PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
 def make_fabric(settings: FitSettings, strategy: str = "auto") -> Fabric:
     """A launched-by-the-caller Fabric for the settings; a device that is not there is an error."""
     accelerator = _accelerator(settings.device)
-    if settings.precision == "16" and accelerator == "cpu":
+    precision = settled_precision(settings.precision, accelerator)
+    if precision == "16" and accelerator == "cpu":
         raise ConfigurationError("precision 16 needs a GPU; on the CPU choose 32 or bf16")
     if settings.devices > 1 and strategy == "auto":
         strategy = "ddp"
@@ -33,7 +34,7 @@ def make_fabric(settings: FitSettings, strategy: str = "auto") -> Fabric:
             accelerator=accelerator,
             devices=settings.devices,
             strategy=strategy,
-            precision=_PRECISIONS[settings.precision],  # type: ignore[arg-type]
+            precision=_PRECISIONS[precision],
         )
 
 
@@ -52,6 +53,24 @@ def _accelerator(device: str) -> str:
     return device
 
 
+def settled_precision(precision: str, accelerator: str) -> str:
+    """``auto`` is bf16 where the processor computes with it, else 32."""
+    if precision != "auto":
+        return precision
+    return "bf16" if computes_bf16(accelerator) else "32"
+
+
+def computes_bf16(accelerator: str) -> bool:
+    """Whether the processor multiplies matrices in bfloat16 itself, so that it is faster than float32."""
+    if accelerator == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if accelerator == "cpu":
+        # the questions are torch's own but not public; without them the answer is no
+        names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, name, bool)() for name in names)
+    return False
+
+
 def describe_environment(fabric: Fabric, settings: FitSettings) -> Environment:
     """Versions and hardware, for the record."""
     device = fabric.device
@@ -63,7 +82,7 @@ def describe_environment(fabric: Fabric, settings: FitSettings) -> Environment:
         platform=platform.platform(),
         processor=_processor(),
         device=name,
-        precision=settings.precision,
+        precision=settled_precision(settings.precision, device.type),
         threads=torch.get_num_threads(),
         world_size=fabric.world_size,
     )

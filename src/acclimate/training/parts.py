@@ -63,7 +63,7 @@ def make_loader(
     settings: FitSettings, labelled: Domain, task: Task, algorithm: Algorithm, fabric: Fabric
 ) -> BatchLoader:
     """Batches of the labelled items and of the target for every step, on the device."""
-    weak, strong = augmentation_pair(settings.augmentation)
+    augmentation, weak = augmentation_pair(settings.augmentation)
     common: dict[str, Any] = {
         "seed": settings.seed,
         "device": fabric.device,
@@ -80,8 +80,8 @@ def make_loader(
         source,
         target,
         task.preprocessing,
-        weak,
-        strong if algorithm.uses_strong_view else None,
+        augmentation,
+        weak if algorithm.uses_teacher else None,
         settings.seed,
         fabric.device,
         fabric.global_rank,

@@ -13,7 +13,9 @@ from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.core.schedules import LEARNING_RATE_SCHEDULES
 from acclimate.data.augmentation import augmentation_pair
 
-Precision = Literal["32", "bf16", "16"]
+#: network setting → (network for pictures, network for vectors)
+BY_DATA = {"auto": ("compact-cnn", "mlp"), "paper": ("mnist-cnn", "mlp")}
+Precision = Literal["auto", "32", "bf16", "16"]
 
 
 class FitSettings(Options):
@@ -27,21 +29,24 @@ class FitSettings(Options):
     start_from: str | None = Field(
         None, min_length=1, description="run folder whose model training begins with"
     )
-    network: str = Field("auto", description="auto = mnist-cnn for small pictures, mlp for vectors")
+    network: str = Field(
+        "auto",
+        description="auto = compact-cnn for pictures, mlp for vectors; paper = mnist-cnn and mlp",
+    )
     network_options: dict[str, Any] = Field(default_factory=dict)
     size: int | None = Field(None, ge=8, le=1024, description="side in pixels; null = the source's")
     channels: Literal[1, 3] | None = Field(
         None, description="null = the larger of the two domains'"
     )
     preprocessing: Literal["mean", "standard", "per-image", "none"] = "per-image"
-    augmentation: str = "light"
+    augmentation: str = "digits"
     steps: int | None = Field(
         None, ge=0, description="optimiser steps; 0, with start_from, keeps that model's weights"
     )
     epochs: float | None = Field(None, gt=0, description="passes over the source's training items")
     batch_size: int = Field(64, ge=1, description="items of each domain, all processes together")
     optimiser: Literal["sgd", "adam", "adamw"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(2e-3, gt=0)
     schedule: str = "cosine"
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
@@ -55,7 +60,9 @@ class FitSettings(Options):
     workers: int = Field(2, ge=0, le=64, description="processes that decode a streamed domain")
     device: str = "auto"
     devices: int = Field(1, ge=1, description="processes, one per device")
-    precision: Precision = "32"
+    precision: Precision = Field(
+        "auto", description="auto = bf16 where the processor computes with it, else 32"
+    )
     validator: str = "default"
     evaluations: int = Field(20, ge=1, description="how often to evaluate and save")
     log_every: int = Field(50, ge=1, description="steps between logged rows")
@@ -118,7 +125,8 @@ PAPER: Mapping[str, Any] = {
     "schedule": "paper",
     "momentum": 0.9,
     "averaging": 0.99,
-    "network_options": {"normalisation": "none"},
+    "network": "paper",
+    "precision": "32",
 }
 
 PROTOCOLS: Mapping[str, Mapping[str, Any]] = {"default": {}, "paper": PAPER}
@@ -131,9 +139,6 @@ def make_settings(protocol: str = "default", **chosen: Any) -> FitSettings:
     values = dict(PROTOCOLS[protocol])
     if chosen.get("steps") is not None:
         values.pop("epochs", None)
-    if chosen.get("network", "auto") != "auto":
-        # a protocol's options are those of the network it would choose
-        values.pop("network_options", None)
     for key, value in chosen.items():
         inherited = values.get(key)
         if isinstance(value, dict) and isinstance(inherited, dict):

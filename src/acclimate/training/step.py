@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from acclimate.algorithms.base import Algorithm
-from acclimate.core.types import Batch, NetworkOutput, Views
+from acclimate.core.types import Batch, Views
 from acclimate.layers.averaging import averaged_copy, update_average
 from acclimate.layers.domain_norm import keep_domains_apart
 from acclimate.models.network import Network
@@ -15,7 +15,7 @@ from acclimate.models.network import Network
 class Step(nn.Module):
     """Network, algorithm's modules and, where wanted, the moving average of the network.
 
-    Source, target and strong views go through the network in one joint batch.
+    Source and target go through the network in one joint batch.
 
     Args:
         network: what is trained.
@@ -63,29 +63,21 @@ class Step(nn.Module):
             update_average(self.average, self.network, self.averaging, steps_done)
 
     def _views(self, batch: Batch, progress: float) -> Views:
-        parts = [
-            part for part in (batch.source, batch.target, batch.target_strong) if part is not None
-        ]
-        joint = torch.cat(parts) if len(parts) > 1 else parts[0]
-        keep_domains_apart(self.network, len(batch.source))
+        rows = len(batch.source)
+        joint = batch.source if batch.target is None else torch.cat([batch.source, batch.target])
+        keep_domains_apart(self.network, rows)
         output = self.network(joint)
-        split: list[NetworkOutput] = []
-        start = 0
-        for part in parts:
-            split.append(output.rows(start, start + len(part)))
-            start += len(part)
-        target = split[1] if batch.target is not None else None
-        strong = split[2] if batch.target_strong is not None else None
+        target = None if batch.target is None else output.rows(rows, len(joint))
         teacher = self._teacher_logits(batch)
-        return Views(split[0], batch.source_labels, target, strong, teacher, batch, progress)
+        return Views(output.rows(0, rows), batch.source_labels, target, teacher, batch, progress)
 
     @torch.no_grad()
     def _teacher_logits(self, batch: Batch) -> Tensor | None:
         if not self.algorithm.uses_teacher:
             return None
         assert self.average is not None
-        assert batch.target is not None
-        logits: Tensor = self.average(batch.target).logits
+        looked_at = batch.target if batch.target_weak is None else batch.target_weak
+        logits: Tensor = self.average(looked_at).logits
         return logits
 
     def train(self, mode: bool = True) -> Step:

@@ -14,7 +14,7 @@ from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.preprocessing import Kind, Preprocessing, fit_preprocessing
 from acclimate.data.sources import has_test_split, open_source, open_target
 from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
-from acclimate.training.settings import FitSettings
+from acclimate.training.settings import BY_DATA, FitSettings
 
 FEW = 2000  # items; fewer than that need a larger share held out to measure anything
 
@@ -154,19 +154,12 @@ def _summarise(domain: Domain, source: Domain, **parts: Domain) -> DomainSummary
 
 
 def choose_network(settings: FitSettings, spec: Spec) -> FitSettings:
-    """Settle ``network="auto"``: ``mlp`` for vectors, ``mnist-cnn`` with BatchNorm for small pictures."""
-    if settings.network != "auto":
+    """Settle ``auto``, which takes our network for the data, and ``paper``, which takes the paper's."""
+    if settings.network not in BY_DATA:
         return settings
-    if len(spec.input_shape) == 1:
-        return replace_settings(
-            settings, network="mlp", network_options=_without_image_options(settings)
-        )
-    options = {"normalisation": "batch", **settings.network_options}
-    return replace_settings(settings, network="mnist-cnn", network_options=options)
-
-
-def _without_image_options(settings: FitSettings) -> dict[str, object]:
-    return {k: v for k, v in settings.network_options.items() if k != "normalisation"}
+    for_pictures, for_vectors = BY_DATA[settings.network]
+    chosen = for_vectors if len(spec.input_shape) == 1 else for_pictures
+    return replace_settings(settings, network=chosen)
 
 
 def replace_settings(settings: FitSettings, **changes: object) -> FitSettings:
