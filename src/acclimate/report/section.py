@@ -200,6 +200,7 @@ def _tables(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
         "command": record.command,
         "folder": run.folder.name,
         "steps": record.steps_done,
+        "last layer": record.last_layer or "as trained",
         "images per second": _rounded(record.images_per_second),
         "peak memory, MiB": _rounded(record.peak_memory_mib),
         "parameters": None if record.parameters is None else f"{record.parameters:,}",
