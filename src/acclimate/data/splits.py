@@ -12,6 +12,7 @@ from torch import Tensor
 from acclimate.core.errors import DataError
 from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
+from acclimate.data.labelled_items import LabelledItems
 
 MINIMUM_TARGET_ITEMS = 10
 
@@ -67,12 +68,14 @@ class TargetSplits(NamedTuple):
 
     ``adapt`` is trained on; ``validation`` serves the label-free choice of a checkpoint;
     ``evaluate`` serves the estimate, the verdict and, with ``oracle``, the measured accuracy.
+    ``labelled``: the few items of ``adapt`` whose labels were given for training, if any were.
     """
 
     adapt: Domain
     validation: Domain
     evaluate: Domain
     oracle: OracleLabels | None
+    labelled: Domain | None = None
 
 
 def split_source(
@@ -143,11 +146,15 @@ def split_target(
     validation_fraction: float = 0.1,
     evaluate_fraction: float = 0.2,
     maximum_validation: int = 2000,
+    labelled: int | LabelledItems | None = None,
 ) -> TargetSplits:
     """Cut the target at random, without a look at its labels; its groups stay whole.
 
     ``test``, the data set's own test split, becomes ``evaluate`` where it is given; otherwise
-    ``evaluate_fraction`` of the items does. Raises ``DataError`` for fewer than 10 items.
+    ``evaluate_fraction`` of the items does. ``labelled``: so many items of each class, drawn from
+    ``adapt`` with the target's own labels, or items of ``domain`` with given ones, which go to
+    ``adapt`` together with their groups. Raises ``DataError`` for fewer than 10 items, and where
+    those labels cannot be had.
     """
     _check_fraction("validation_fraction", validation_fraction)
     _check_fraction("evaluate_fraction", evaluate_fraction)
@@ -168,15 +175,69 @@ def split_target(
             f"{domain.name}: its {int(groups.max()) + 1} groups of near-duplicates must stay whole "
             "and are too few for three parts; give more groups"
         )
+    if isinstance(labelled, LabelledItems):
+        order, first, second = _adapted_last(domain, order, groups, (first, second), labelled)
+        if second == first or (first == 0 and test is None):
+            raise DataError(
+                f"{domain.name}: with {len(labelled.indices)} labelled items to train on, none are "
+                "left to choose a checkpoint or to evaluate on; label fewer"
+            )
     evaluate, validation, adapt = (
         part.sort().values for part in order.tensor_split([first, second])
     )
-    return _without_labels(
-        domain.subset(adapt),
+    adapted = domain.subset(adapt)
+    parts = _without_labels(
+        adapted,
         domain.subset(validation),
         domain.subset(evaluate) if test is None else test,
         domain.skipped,
     )
+    return parts._replace(labelled=_labelled(domain, adapted, labelled, seed))
+
+
+def _adapted_last(
+    domain: Domain, order: Tensor, groups: Tensor, cuts: tuple[int, int], labelled: LabelledItems
+) -> tuple[Tensor, int, int]:
+    """``order`` and the cuts once labelled items, with their groups, lie in its last part."""
+    given = torch.isin(order, labelled.indices)
+    moved = torch.isin(groups, groups[given])
+    moved[cuts[1] :] = False
+    first, second = (cut - int(moved[:cut].sum()) for cut in cuts)
+    return torch.cat([order[~moved], order[moved]]), first, second
+
+
+def _labelled(
+    domain: Domain, adapted: Domain, labelled: int | LabelledItems | None, seed: int
+) -> Domain | None:
+    """The labelled items, in the domain's order."""
+    if labelled is None:
+        return None
+    if isinstance(labelled, LabelledItems):
+        chosen = replace(domain.subset(labelled.indices), labels=labelled.labels)
+    else:
+        chosen = adapted.subset(_drawn(adapted, labelled, seed))
+    return replace(chosen, groups=None)
+
+
+def _drawn(adapted: Domain, count: int, seed: int) -> Tensor:
+    """Indices of ``count`` items of each class."""
+    if adapted.labels is None:
+        raise DataError(
+            f"{adapted.name} has no labels to draw {count} of each class from; give a file that "
+            "names some items and their classes"
+        )
+    there = torch.bincount(adapted.labels, minlength=len(adapted.class_names))
+    fewest = int(there.min())
+    if fewest < count:
+        way_out = f"ask for {fewest} or fewer" if fewest else "give a file of items instead"
+        raise DataError(
+            f"{adapted.name}: class {adapted.class_names[int(there.argmin())]!r} has {fewest} items "
+            f"to adapt to, fewer than the {count} labelled ones asked for; {way_out}"
+        )
+    order = torch.randperm(len(adapted), generator=generator(seed, "split", "labelled target"))
+    labels = adapted.labels[order]
+    chosen = [order[labels == label][:count] for label in range(len(there))]
+    return torch.cat(chosen).sort().values
 
 
 def _without_labels(
