@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def same(rows_of, tensors_of, outcome_of):
     return compare
 
 
-@pytest.mark.parametrize("name", algorithms.names())
+@pytest.mark.parametrize("name", [*algorithms.names(), "dann+mi"])
 @pytest.mark.parametrize(("step", "moment"), [(8, "logged"), (6, "evaluated")])
 def test_stopped_and_continued(name, step, moment, settings_of, same, tmp_path):
     settings = settings_of(algorithm=name, network_options={"dropout": 0.2})
@@ -99,6 +100,25 @@ def test_the_baseline_is_continued_too(settings_of, same, tmp_path):
     fit(settings, cut, resume=True)
     same(tmp_path / "whole", cut)
     same(tmp_path / "whole" / "baseline", cut / "baseline")
+
+
+def test_a_second_stage_is_continued_even_without_the_first(settings_of, same, tmp_path):
+    fit(settings_of(algorithm="dann", seed=5), tmp_path / "first", baseline=False)
+    options = {"start": 0.0, "threshold": 0.5}
+    settings = settings_of(
+        algorithm="dann+mi", algorithm_options=options, start_from=str(tmp_path / "first")
+    )
+    fit(settings, tmp_path / "whole", baseline=False)
+    cut = tmp_path / "cut"
+    with pytest.raises(StoppedError):
+        fit(settings, cut, baseline=False, observer=StopAt(2))  # before the first checkpoint
+    with pytest.raises(StoppedError):
+        fit(settings, cut, baseline=False, resume=True, observer=StopAt(8))
+    shutil.rmtree(tmp_path / "first")
+    fit(settings, cut, baseline=False, resume=True)
+    same(tmp_path / "whole", cut)
+    # and a finished one can be asked for again
+    assert fit(settings, cut, baseline=False, resume=True).status == "finished"
 
 
 def test_a_finished_run_is_left_alone(settings_of, tmp_path):

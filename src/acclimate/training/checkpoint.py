@@ -17,6 +17,7 @@ from acclimate.core.files import replace_atomically
 from acclimate.training.step import Step
 
 _KEPT = 2
+_PATTERN = "step-*.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,14 @@ def save_checkpoint(
     path = folder / f"step-{step_done:08d}.safetensors"
     with replace_atomically(path) as temporary:
         save_file(tensors, temporary, {"step": str(step_done), "notes": json.dumps(notes)})
-    for old in sorted(folder.glob("step-*.safetensors"))[:-_KEPT]:
+    for old in sorted(folder.glob(_PATTERN))[:-_KEPT]:
         old.unlink(missing_ok=True)
     return path
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether there is a checkpoint file, readable or not."""
+    return any(checkpoint_folder(run).glob(_PATTERN))
 
 
 def latest_checkpoint(run: Path) -> Checkpoint | None:
@@ -57,7 +63,7 @@ def latest_checkpoint(run: Path) -> Checkpoint | None:
 
     Raises ``RunError`` when there are checkpoint files and none can be read.
     """
-    paths = sorted(checkpoint_folder(run).glob("step-*.safetensors"), reverse=True)
+    paths = sorted(checkpoint_folder(run).glob(_PATTERN), reverse=True)
     failures = []
     for path in paths:
         try:

@@ -11,10 +11,12 @@ from lightning_fabric import Fabric
 from acclimate.algorithms import Algorithm, combination
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import derive_seed
+from acclimate.core.types import Spec
 from acclimate.data.augmentation import augmentation_pair
-from acclimate.data.batches import make_batches
+from acclimate.data.batches import BatchSource, make_batches
 from acclimate.data.domain import Domain
 from acclimate.data.loader import BatchLoader
+from acclimate.data.preprocessing import Kind
 from acclimate.models import Network, build_network
 from acclimate.models.files import read_model
 from acclimate.training.settings import FitSettings
@@ -48,13 +50,17 @@ def _parts(algorithm: Algorithm) -> tuple[Algorithm, ...]:
     return (algorithm,)
 
 
-def make_step(settings: FitSettings, task: Task) -> Step:
-    """Network and algorithm with the weights that ``settings.seed`` gives them."""
+def make_step(settings: FitSettings, task: Task, *, restored: bool = False) -> Step:
+    """Network and algorithm with the weights that ``settings.seed`` gives them.
+
+    With ``start_from`` the network's are those of that model. It is not looked for where the step
+    is to be ``restored`` from a checkpoint, so a run can be continued without it.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(settings.seed, "network"))
         network = build_network(settings.network, settings.network_options, task.spec)
-        if settings.start_from is not None:
-            _start_from(network, Path(settings.start_from))
+        if settings.start_from is not None and not restored:
+            _start_from(network, Path(settings.start_from), task.preprocessing.kind)
         torch.manual_seed(derive_seed(settings.seed, "modules"))
         return Step(network, make_algorithm(settings), settings.averaging)
 
@@ -85,28 +91,62 @@ def make_loader(
         settings.seed,
         fabric.device,
         fabric.global_rank,
+        _labelled_target(task.target.labelled, size, common),
     )
 
 
-def _start_from(network: Network, folder: Path) -> None:
+def _labelled_target(few: Domain | None, size: int, common: dict[str, Any]) -> BatchSource | None:
+    """Batches of the labelled target items: as large as the others, or all of them if they are fewer."""
+    if few is None:
+        return None
+    ranks = common["ranks"]
+    if len(few) < ranks:
+        raise ConfigurationError(
+            f"{few.name}: {len(few)} labelled items cannot be shared by {ranks} processes; "
+            "give more, or fewer --devices"
+        )
+    fitting = min(size, len(few)) // ranks * ranks
+    return make_batches(few, fitting, purpose="labelled target", **common)
+
+
+def _start_from(network: Network, folder: Path, preprocessing: Kind) -> None:
     """Give ``network`` the weights of the model in ``folder``.
 
     Raises ``ModelFileError`` where there is none, and ``ConfigurationError`` where it is of
-    another architecture, input shape or set of classes.
+    another architecture, of another task or used to other inputs.
     """
     model = read_model(folder)
-    spec = model.description.spec
-    if spec != network.spec:
+    described = model.description
+    difference = _difference(described.spec, network.spec)
+    if difference:
         raise ConfigurationError(
-            f"{folder} holds a model for inputs {spec.input_shape} and {spec.class_count} classes, "
-            f"and this run has {network.spec.input_shape} and {network.spec.class_count}: "
+            f"{folder} holds a model for another task, of {difference}: "
             "begin with a model of the same task"
+        )
+    known = described.preprocessing.get("kind")
+    if known != preprocessing:
+        raise ConfigurationError(
+            f"{folder} holds a model for inputs prepared as {known!r}, and this run's are prepared "
+            f"as {preprocessing!r}: give --preprocessing {known}"
         )
     try:
         network.load_state_dict(model.network.state_dict())
     except RuntimeError as error:
-        described = model.description
         raise ConfigurationError(
             f"{folder} holds a {described.network} with options {described.options}, which is "
             "another network than this run's: give the same --network and --set network.…"
         ) from error
+
+
+def _difference(model: Spec, task: Spec) -> str | None:
+    """What tells the model's task from this one, if anything."""
+    if model.input_shape != task.input_shape:
+        return f"inputs {model.input_shape} instead of {task.input_shape}"
+    if model.class_names != task.class_names:
+        return f"classes {_listed(model.class_names)} instead of {_listed(task.class_names)}"
+    return None
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    few = ", ".join(names[:5])
+    return few if len(names) <= 5 else f"{few} … ({len(names)})"

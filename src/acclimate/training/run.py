@@ -19,7 +19,12 @@ from acclimate.core.types import Batch
 from acclimate.data.loader import BatchLoader
 from acclimate.models.files import ModelDescription, parameter_count, read_model, save_model
 from acclimate.models.network import Network
-from acclimate.training.checkpoint import latest_checkpoint, restore, save_checkpoint
+from acclimate.training.checkpoint import (
+    has_checkpoint,
+    latest_checkpoint,
+    restore,
+    save_checkpoint,
+)
 from acclimate.training.devices import describe_environment, keep_freed_memory, peak_memory_mib
 from acclimate.training.evaluate import ORACLE_VALIDATION, Evaluator, store_evidence
 from acclimate.training.guard import CollapseGuard
@@ -120,7 +125,7 @@ class Run:
             raise
 
     def _prepare(self) -> tuple[Step, BatchLoader]:
-        step = make_step(self.settings, self.task)
+        step = make_step(self.settings, self.task, restored=has_checkpoint(self.folder))
         return step, make_loader(
             self.settings, self.labelled.train, self.task, self.algorithm, self.fabric
         )
@@ -144,6 +149,7 @@ class Run:
             command=self.command,
             algorithm=self.settings.algorithm,
             uses_target_labels=self.algorithm.oracle,
+            labelled_target_items=len(self.task.target.labelled or ()),
             settings=self.settings.model_dump(mode="json"),
             environment=describe_environment(self.fabric, self.settings),
             source=source,
