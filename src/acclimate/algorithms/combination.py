@@ -84,6 +84,10 @@ def make(name: str, options: Mapping[str, Any]) -> Algorithm:
 
     A combination's options are written ``part.key``; without the part where only one has such a
     key. Raises ``UnknownNameError`` and ``ConfigurationError``.
+
+    >>> made = make("dann+mi", {"mi.weight": 0.3, "threshold": 0.95})
+    >>> made.parts["mi"].weight, made.parts["mi"].threshold, made.parts["dann"].weight
+    (0.3, 0.95, 1.0)
     """
     return assemble(name, options, lambda kind, own, part: kind.build(f"algorithm {part}", own))
 
