@@ -158,11 +158,12 @@ def test_source_and_target_go_through_in_one_batch():
     batch = next(batches(1))
     seen = []
     step.network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    views = step._views(batch, 0.5)
+    views, labelled_logits = step._views(batch, 0.5)
     assert len(seen) == 1
     assert torch.equal(seen[0], torch.cat([batch.source, batch.target]))
     torch.testing.assert_close(views.source.logits, step.network(batch.source).logits)
     torch.testing.assert_close(views.target.logits, step.network(batch.target).logits)
+    assert len(labelled_logits) == 0
 
 
 def read(folder):

@@ -53,6 +53,13 @@ def fit(
         bool,
         typer.Option("--unlabelled-target", help="The target's subfolders are no classes."),
     ] = False,
+    target_labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|FILE",
+            help="Train on a few target labels too: N of each class, or file,label rows of a CSV file.",
+        ),
+    ] = None,
     baseline: Annotated[
         bool | None,
         typer.Option(

@@ -152,6 +152,9 @@ class RunRecord(_Part):
     command: str
     algorithm: str
     uses_target_labels: bool = False
+    labelled_target_items: int = Field(
+        default=0, description="target items whose labels were given for training"
+    )
     settings: dict[str, Any]
     environment: Environment
     source: DomainSummary

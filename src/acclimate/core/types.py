@@ -23,18 +23,27 @@ class Spec:
         return len(self.class_names)
 
 
+class LabelledBatch(NamedTuple):
+    """``inputs``: (L, ...) float, preprocessed and augmented; ``labels``: (L,) int64."""
+
+    inputs: Tensor
+    labels: Tensor
+
+
 class Batch(NamedTuple):
-    """One step's input; there is no place for target labels.
+    """One step's input; the only target labels in it are those given for training.
 
     ``source``: (S, ...) float, preprocessed and augmented; ``source_labels``: (S,) int64.
     ``target``: (T, ...) float, augmented like the source, or ``None`` for algorithms that use none.
     ``target_weak``: (T, ...) float, the same items hardly augmented, where a teacher looks at them.
+    ``labelled_target``: the few labelled items of a run that was given some; no algorithm sees them.
     """
 
     source: Tensor
     source_labels: Tensor
     target: Tensor | None
     target_weak: Tensor | None
+    labelled_target: LabelledBatch | None = None
 
 
 class NetworkOutput(NamedTuple):
@@ -53,7 +62,8 @@ class Views(NamedTuple):
     """What an algorithm's losses see: one joint forward pass, split by domain.
 
     ``teacher_logits``: (T, classes) of the averaged network on the weak target view, where asked.
-    ``batch`` gives the inputs themselves; ``progress`` is the share of training done, in [0, 1].
+    ``batch`` gives the inputs themselves, without labelled target items; ``progress`` is the share
+    of training done, in [0, 1].
     """
 
     source: NetworkOutput

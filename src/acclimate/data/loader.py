@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from acclimate.core.seeding import generator
-from acclimate.core.types import Batch
+from acclimate.core.types import Batch, LabelledBatch
 from acclimate.data.augmentation import Augmentation
 from acclimate.data.batches import BatchSource, StoredBatch
 from acclimate.data.preprocessing import Preprocessing
@@ -21,6 +21,7 @@ class BatchLoader:
 
     ``augmentation`` is that of everything that is trained on, source and target alike. ``target``
     is ``None`` for algorithms that do not look at it; ``weak`` is ``None`` where no teacher does.
+    ``labelled_target``: the labelled target items of a run that was given some.
     """
 
     source: BatchSource
@@ -31,13 +32,16 @@ class BatchLoader:
     seed: int
     device: torch.device
     rank: int = 0
+    labelled_target: BatchSource | None = None
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
         """One ``Batch`` for each step from ``start`` to ``stop``."""
         sources = self.source.between(start, stop)
         targets = self.target.between(start, stop) if self.target else None
+        few = self.labelled_target.between(start, stop) if self.labelled_target else None
         for step, source in zip(range(start, stop), sources, strict=True):
-            yield self._batch(step, source, next(targets) if targets else None)
+            batch = self._batch(step, source, next(targets) if targets else None)
+            yield batch if few is None else self._with_labelled(step, batch, next(few))
 
     def _batch(self, step: int, source: StoredBatch, target: StoredBatch | None) -> Batch:
         assert source.labels is not None
@@ -48,6 +52,11 @@ class BatchLoader:
             if self.weak is not None:
                 weak = self._view(target.items, self.weak, step, "weak")
         return Batch(inputs, source.labels, adapted, weak)
+
+    def _with_labelled(self, step: int, batch: Batch, few: StoredBatch) -> Batch:
+        assert few.labels is not None
+        inputs = self._view(few.items, self.augmentation, step, "labelled target")
+        return batch._replace(labelled_target=LabelledBatch(inputs, few.labels))
 
     def _view(self, items: Tensor, augmentation: Augmentation, step: int, purpose: str) -> Tensor:
         unit = self.preprocessing.to_unit(items)

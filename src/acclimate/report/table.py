@@ -75,8 +75,13 @@ def gap_closed(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
 
 
 def oracle_source_only_accuracy(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
-    """Oracle target accuracy of source-only on the same task, of the same seed if there is one."""
-    return _reference_accuracy(record, [other for other in records if is_source_only(other)])
+    """Oracle target accuracy of source-only on the same task, of the same seed if there is one.
+
+    It has to have had as many labelled target items as ``record``.
+    """
+    given = record.labelled_target_items
+    same = [r for r in records if is_source_only(r) and r.labelled_target_items == given]
+    return _reference_accuracy(record, same)
 
 
 def is_source_only(record: RunRecord) -> bool:
@@ -84,9 +89,14 @@ def is_source_only(record: RunRecord) -> bool:
 
 
 def algorithm_label(record: RunRecord) -> str:
-    """The algorithm's name; one that trains on target labels is never shown without "oracle"."""
+    """The algorithm's name, never without the target labels that it trained on.
+
+    All of them: "oracle"; a few that were given: how many.
+    """
     marked = record.uses_target_labels and ORACLE not in record.algorithm
-    return f"{record.algorithm} ({ORACLE})" if marked else record.algorithm
+    label = f"{record.algorithm} ({ORACLE})" if marked else record.algorithm
+    few = record.labelled_target_items
+    return f"{label} + {few:,} target label{'s' if few > 1 else ''}" if few else label
 
 
 def task_label(record: RunRecord) -> str:

@@ -53,7 +53,7 @@ def _headline(record: RunRecord) -> str:
     if record.uses_target_labels:
         return "No verdict: this run trained on target labels; it shows what could be reached."
     if is_source_only(record):
-        return "No verdict: this is the reference, trained without the target."
+        return "No verdict: this is the reference, trained without the unlabelled target."
     return "No verdict: there was no source-only run to compare with."
 
 
@@ -76,9 +76,13 @@ def _what_ran(record: RunRecord) -> str:
 
 
 def _target_part(record: RunRecord, items: int) -> str:
+    few = record.labelled_target_items
     if is_source_only(record):
-        return f", without the {items:,} items of {record.target.name}"
+        given = f" and {few:,} of {record.target.name}" if few else ""
+        return f"{given}, without the {items - few:,} {'other ' * bool(few)}items of {record.target.name}"
     kind = "labelled" if record.uses_target_labels else "unlabelled"
+    if few and not record.uses_target_labels:
+        return f" and {items:,} items of {record.target.name}, {few:,} of them labelled"
     return f" and {items:,} {kind} items of {record.target.name}"
 
 
@@ -116,9 +120,11 @@ def _grounds(record: RunRecord) -> str:
         text += f"Step {record.chosen.step:,} was chosen by the {validator} score. "
     if record.uses_target_labels:
         return _sentence(text) + " The training itself used target labels."
+    few = record.labelled_target_items
+    part = f"But for the {few:,} given for training, no" if few else "No"
     return (
         _sentence(text)
-        + " No target label had any part in this; the interval is only as good as the method."
+        + f" {part} target label had any part in this; the interval is only as good as the method."
     )
 
 

@@ -24,6 +24,9 @@ class FitSettings(Options):
     source: str = Field(min_length=1)
     target: str = Field(min_length=1)
     unlabelled_target: bool = Field(False, description="take a target folder as plain images")
+    target_labels: int | str | None = Field(
+        None, description="labelled target items: so many of each class, or a CSV file of them"
+    )
     algorithm: str = Field(DEFAULT, description="a name, best for the default, or several: dann+mi")
     algorithm_options: dict[str, Any] = Field(default_factory=dict)
     start_from: str | None = Field(
@@ -66,6 +69,16 @@ class FitSettings(Options):
     validator: str = "default"
     evaluations: int = Field(20, ge=1, description="how often to evaluate and save")
     log_every: int = Field(50, ge=1, description="steps between logged rows")
+
+    @field_validator("target_labels", mode="before")
+    @classmethod
+    def _number_or_file(cls, given: Any) -> Any:
+        """``"10"`` is the number: a command line has no other way to say it."""
+        if isinstance(given, str) and given.strip().lstrip("+-").isdecimal():
+            given = int(given)
+        if isinstance(given, bool) or (isinstance(given, int) and given < 1) or given == "":
+            raise ValueError("should be a number of items, 1 or more, or a CSV file")
+        return given
 
     @field_validator("algorithm")
     @classmethod

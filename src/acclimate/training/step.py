@@ -10,12 +10,14 @@ from acclimate.core.types import Batch, Views
 from acclimate.layers.averaging import averaged_copy, update_average
 from acclimate.layers.domain_norm import keep_domains_apart
 from acclimate.models.network import Network
+from acclimate.objectives.classification import classification_loss
 
 
 class Step(nn.Module):
     """Network, algorithm's modules and, where wanted, the moving average of the network.
 
-    Source and target go through the network in one joint batch.
+    Source and target go through the network in one joint batch. Where a batch has labelled target
+    items, their cross-entropy and the classification of the source weigh one half each.
 
     Args:
         network: what is trained.
@@ -46,8 +48,11 @@ class Step(nn.Module):
 
         Nothing is synchronised with the host: read values only where they are logged.
         """
-        views = self._views(batch, progress)
+        views, labelled_logits = self._views(batch, progress)
         losses, monitors = self.algorithm.losses(views, self.modules_of_algorithm, phase)
+        if batch.labelled_target is not None:
+            labels = batch.labelled_target.labels
+            losses = in_balance(losses, classification_loss(labelled_logits, labels))
         total = (
             torch.stack(list(losses.values())).sum()
             if len(losses) > 1
@@ -62,14 +67,23 @@ class Step(nn.Module):
         if self.average is not None:
             update_average(self.average, self.network, self.averaging, steps_done)
 
-    def _views(self, batch: Batch, progress: float) -> Views:
+    def _views(self, batch: Batch, progress: float) -> tuple[Views, Tensor]:
+        """What the algorithm sees, and the logits of the labelled target items, which it does not."""
+        labelled = batch.labelled_target
+        unlabelled = batch._replace(labelled_target=None)
+        parts = [batch.source, batch.target, None if labelled is None else labelled.inputs]
+        present = [part for part in parts if part is not None]
+        joint = torch.cat(present) if len(present) > 1 else batch.source
         rows = len(batch.source)
-        joint = batch.source if batch.target is None else torch.cat([batch.source, batch.target])
+        stop = rows + (0 if batch.target is None else len(batch.target))
         keep_domains_apart(self.network, rows)
         output = self.network(joint)
-        target = None if batch.target is None else output.rows(rows, len(joint))
+        target = None if batch.target is None else output.rows(rows, stop)
         teacher = self._teacher_logits(batch)
-        return Views(output.rows(0, rows), batch.source_labels, target, teacher, batch, progress)
+        views = Views(
+            output.rows(0, rows), batch.source_labels, target, teacher, unlabelled, progress
+        )
+        return views, output.logits[stop:]
 
     @torch.no_grad()
     def _teacher_logits(self, batch: Batch) -> Tensor | None:
@@ -86,3 +100,17 @@ class Step(nn.Module):
         if self.average is not None:
             self.average.eval()
         return self
+
+
+def in_balance(losses: dict[str, Tensor], labelled_target: Tensor) -> dict[str, Tensor]:
+    """``losses`` with the 0-d loss of labelled target items beside the source's, one half each.
+
+    A phase in which nothing is classified stays as it is.
+    """
+    if "classification" not in losses:
+        return losses
+    halves = {
+        "classification": 0.5 * losses["classification"],
+        "labelled_target": 0.5 * labelled_target,
+    }
+    return {**losses, **halves}

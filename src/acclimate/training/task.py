@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.core.records import DomainSummary
 from acclimate.core.types import Spec
 from acclimate.data.domain import Domain, ResidentStore
+from acclimate.data.labelled_items import read_labelled_items
 from acclimate.data.preprocessing import Kind, Preprocessing, fit_preprocessing
 from acclimate.data.sources import has_test_split, open_source, open_target
 from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
@@ -67,7 +69,9 @@ def open_task(settings: FitSettings) -> Task:
     test = None
     if has_test_split(settings.target):
         test = _open_target(settings, source, size, channels, "test")
-    parts = split_target(target, test=test, seed=settings.split_seed)
+    few = settings.target_labels
+    labelled = read_labelled_items(Path(few), target) if isinstance(few, str) else few
+    parts = split_target(target, test=test, seed=settings.split_seed, labelled=labelled)
     second = _summarise(
         target, source, adapt=parts.adapt, validation=parts.validation, evaluate=parts.evaluate
     )
