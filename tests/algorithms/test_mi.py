@@ -10,6 +10,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from acclimate.algorithms import algorithms
 from acclimate.algorithms.mi import MutualInformation
 from acclimate.core.errors import ConfigurationError
+from acclimate.core.types import Batch, Spec
+from acclimate.models.network import build_network
+from acclimate.training.step import Step
 
 NAME = "loss/mutual_information"
 
@@ -170,20 +173,20 @@ def test_sizes_and_place(make_step, make_batch):
             MutualInformation.build("algorithm mi", wrong)
 
 
-def test_another_layer_is_another_loss(make_batch):
-    from acclimate.core.types import Spec
-    from acclimate.models.network import build_network
-    from acclimate.training.step import Step
-
-    found = []
-    for layer in ("backbone", "hidden1", None):
-        torch.manual_seed(0)
-        network = build_network("mnist-cnn", {}, Spec((1, 28, 28), ("a", "b", "c")))
-        last = network.feature_layer
-        step = Step(network, MutualInformation(layer=layer))
-        found.append(step.modules_of_algorithm["projection"][0].in_features)
-        assert found[-1] == network.layer_widths[layer or last]
-    assert len(set(found)) > 1
+@pytest.mark.parametrize("layer", ["backbone", "hidden1", None])
+def test_the_layer_that_is_projected_is_the_layer_it_was_made_for(layer):
+    torch.manual_seed(0)
+    network = build_network("mnist-cnn", {}, Spec((1, 28, 28), ("a", "b", "c")))
+    step = Step(network, MutualInformation(layer=layer))
+    seen = []
+    projection = step.modules_of_algorithm["projection"]
+    projection.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    pictures = torch.rand(4, 1, 28, 28)
+    step(Batch(pictures[:2], torch.tensor([0, 1]), pictures[2:], pictures[2:]), 0.0)
+    layers = network(pictures).layers
+    assert len(layers) == 3
+    expected = layers[layer or "hidden2"]
+    torch.testing.assert_close(torch.cat(seen), expected)
 
 
 def test_bf16_computes_the_bound_exactly_enough(make_step, make_batch):
