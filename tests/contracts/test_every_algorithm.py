@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from acclimate.algorithms import algorithms
 from acclimate.core.errors import ConfigurationError
@@ -236,6 +237,20 @@ def test_resumed_is_uninterrupted(name, kind, make_step, run_steps, tmp_path):
     after, _ = run_steps(name, second, start=checkpoint.step, optimiser=optimiser)
     assert not unlike(weights(whole), weights(second))
     assert before + after == all_values
+
+
+@every_method
+def test_a_step_never_waits_for_the_device(name, make_step, make_batch):
+    """A fake tensor has no values: whoever asks for one, or for the length of a mask, is refused."""
+    step, batch = make_step(name, options=_confident(name), averaging=0.9), make_batch(name)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        fake = Batch(*(part if part is None else mode.from_tensor(part) for part in batch))
+        for phase in step.algorithm.phases:
+            values = step(fake, 0.7, phase.name)
+            values["loss"].backward()
+        # the test can see it
+        with pytest.raises(DataDependentOutputException):
+            values["loss"].item()
 
 
 @every_method
