@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,7 +19,13 @@ from acclimate.data.batches import make_batches
 from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.loader import BatchLoader
 from acclimate.data.preprocessing import fit_preprocessing
-from acclimate.layers.gradient_reversal import reverse_gradient
+from acclimate.experiments.plain_loop import (
+    contiguous,
+    plain_domain_head,
+    plain_loss,
+    plain_network,
+    synchronise,
+)
 from acclimate.models import build_network
 from acclimate.training.devices import keep_freed_memory, make_fabric
 from acclimate.training.loop import train
@@ -28,6 +33,7 @@ from acclimate.training.optimisers import make_optimiser, set_learning_rate
 from acclimate.training.parts import make_algorithm
 from acclimate.training.settings import FitSettings, make_settings
 from acclimate.training.step import Step
+from acclimate.training.task import choose_network
 
 ITEMS = 60_000
 CLASSES = tuple("0123456789")
@@ -122,10 +128,10 @@ def matrix_multiply_peak(device: torch.device, size: int = 2048, repeats: int = 
     a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
     best = 0.0
     for _ in range(repeats):
-        _synchronise(device)
+        synchronise(device)
         started = time.perf_counter()
         a @ b
-        _synchronise(device)
+        synchronise(device)
         best = max(best, 2 * size**3 / (time.perf_counter() - started) / 1e9)
     return best
 
@@ -184,7 +190,8 @@ def _step_and_loader(
     source: Domain, target: Domain, settings: FitSettings, fabric: Fabric
 ) -> tuple[Step, BatchLoader]:
     spec = Spec(source.input_shape, source.class_names)
-    network = build_network("mnist-cnn", {}, spec)
+    settings = choose_network(settings, spec)
+    network = build_network(settings.network, settings.network_options, spec)
     step = Step(network, make_algorithm(settings), settings.averaging).to(fabric.device)
     make = {"seed": 0, "device": fabric.device}
     loader = BatchLoader(
@@ -223,20 +230,15 @@ def _our_steps(
 def _plain_steps(
     source: Domain, target: Domain, settings: FitSettings, device: torch.device, block: int
 ) -> Iterator[None]:
-    """DANN as one writes it by hand: contiguous tensors, two forward passes, eager."""
+    """The plain loop, ``block`` steps for each ``next``."""
     images = source.is_image
-    assert isinstance(source.store, ResidentStore)
-    assert isinstance(target.store, ResidentStore)
     assert source.labels is not None
-    order = (0, 3, 1, 2) if images else (0, 1)
-    ours = source.store.tensor.permute(*order).contiguous().to(device)
-    theirs = target.store.tensor.permute(*order).contiguous().to(device)
+    ours, theirs = contiguous(source, device), contiguous(target, device)
     labels = source.labels.to(device)
-    network = (_plain_network() if images else _plain_toy()).to(device)
-    features, label_head, domain_head = network
+    network = plain_network(source.input_shape, len(CLASSES)) if images else _plain_toy()
+    network = network.to(device)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     size = settings.batch_size
-    zeros, ones = torch.zeros(size, 1, device=device), torch.ones(size, 1, device=device)
     for step in range(LIMIT):
         progress = step / LIMIT
         for group in optimiser.param_groups:
@@ -247,12 +249,7 @@ def _plain_steps(
         if images:
             source_batch, target_batch = source_batch / 255 - 0.5, target_batch / 255 - 0.5
         weight = domain_ramp(progress)
-        source_features, target_features = features(source_batch), features(target_batch)
-        loss = F.cross_entropy(label_head(source_features), labels[mine])
-        source_domain = domain_head(reverse_gradient(source_features, weight))
-        target_domain = domain_head(reverse_gradient(target_features, weight))
-        loss = loss + 0.5 * F.binary_cross_entropy_with_logits(source_domain, zeros)
-        loss = loss + 0.5 * F.binary_cross_entropy_with_logits(target_domain, ones)
+        loss = plain_loss(network, source_batch, labels[mine], target_batch, weight)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
@@ -260,33 +257,15 @@ def _plain_steps(
             yield None
 
 
-def _plain_network() -> nn.ModuleList:
-    features = nn.Sequential(
-        nn.Conv2d(3, 32, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 48, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-    )  # fmt: skip
-    label_head = nn.Sequential(
-        nn.Linear(768, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10)
-    )
-    domain_head = nn.Sequential(nn.Linear(768, 100), nn.ReLU(), nn.Linear(100, 1))
-    return nn.ModuleList([features, label_head, domain_head])
-
-
 def _plain_toy() -> nn.ModuleList:
     features = nn.Sequential(nn.Flatten(), nn.Linear(4, 4), nn.ReLU())
-    domain_head = nn.Sequential(nn.Linear(4, 100), nn.ReLU(), nn.Linear(100, 1))
-    return nn.ModuleList([features, nn.Linear(4, 2), domain_head])
+    return nn.ModuleList([features, nn.Linear(4, 2), plain_domain_head(4)])
 
 
 def _time(blocks: Iterator[None], device: torch.device) -> float:
     """Seconds of one block of steps."""
-    _synchronise(device)
+    synchronise(device)
     started = time.perf_counter()
     next(blocks)
-    _synchronise(device)
+    synchronise(device)
     return time.perf_counter() - started
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

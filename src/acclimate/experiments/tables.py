@@ -275,3 +275,11 @@ def find_table(name: str) -> Table:
     if name not in TABLES:
         raise UnknownNameError(f"unknown table {name!r}.{near_miss(name, TABLES)}")
     return TABLES[name]
+
+
+def find_pair(name: str) -> tuple[Table, Pair]:
+    """The pair called ``name`` and its table; raises ``UnknownNameError`` with the near miss."""
+    found = {pair.name: (table, pair) for table in TABLES.values() for pair in table.pairs}
+    if name not in found:
+        raise UnknownNameError(f"unknown pair {name!r}.{near_miss(name, found)}")
+    return found[name]

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from acclimate.core.errors import RunError
 from acclimate.core.files import replace_atomically
-from acclimate.training.step import Step
 
 _KEPT = 2
 _PATTERN = "step-*.safetensors"
@@ -34,7 +33,11 @@ def checkpoint_folder(run: Path) -> Path:
 
 
 def save_checkpoint(
-    run: Path, step_done: int, step: Step, optimiser: torch.optim.Optimizer, notes: dict[str, Any]
+    run: Path,
+    step_done: int,
+    step: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    notes: dict[str, Any],
 ) -> Path:
     """Write the state after ``step_done`` steps, then remove all but the last two files."""
     tensors = {f"step.{name}": value for name, value in step.state_dict().items()}
@@ -82,7 +85,7 @@ def _read(path: Path) -> Checkpoint:
     return Checkpoint(int(notes["step"]), tensors, json.loads(notes["notes"]))
 
 
-def restore(checkpoint: Checkpoint, step: Step, optimiser: torch.optim.Optimizer) -> None:
+def restore(checkpoint: Checkpoint, step: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Put weights and optimiser state back, bit for bit."""
     prefix = "step."
     step.load_state_dict(
