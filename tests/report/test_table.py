@@ -73,3 +73,21 @@ def test_a_run_without_anything_has_a_row(minimal):
 def test_warnings_are_named_once(tmp_path, make_run, collapse_warnings):
     record = make_run(tmp_path / "r", items=20, baseline=False, warnings=collapse_warnings * 2)
     assert comparison_rows([record])[0].warnings == ("one_class", "domain_accuracy")
+
+
+def test_a_few_target_labels_are_named_and_have_references_of_their_own(records):
+    def given(record, items):
+        return record.model_copy(update={"labelled_target_items": items})
+
+    plain, floor = records("s", "source_only", 0.5), given(records("f", "source_only", 0.6), 430)
+    few, one = given(records("d", "dann", 0.75), 430), given(records("o", "dann", 0.7), 1)
+    rows = comparison_rows([plain, floor, few, one, records("t", "train_on_target", 0.9)])
+    assert [row.algorithm for row in rows[:4]] == [
+        "source_only",
+        "source_only + 430 target labels",
+        "dann + 430 target labels",
+        "dann + 1 target label",
+    ]
+    # (.75 − .6) / (.9 − .6); there is no source-only run with one label
+    assert rows[2].oracle_gap_closed == pytest.approx(0.5)
+    assert rows[3].oracle_gap_closed is None
