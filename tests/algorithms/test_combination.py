@@ -14,17 +14,25 @@ from acclimate.algorithms.dann import Dann
 from acclimate.algorithms.mi import MutualInformation
 from acclimate.core.errors import ConfigurationError, UnknownNameError
 from acclimate.core.schedules import domain_ramp
+from acclimate.core.types import Views
 
 ALWAYS = {"mi.start": 0.0, "mi.threshold": 0.0}
 
 
 def views_of(step, batch, progress):
-    """The step's own views, with a teacher that sees more than one class."""
-    if step.average is not None:
-        with torch.no_grad():
-            step.average.head.weight *= 40
-            step.average.head.bias -= step.average(batch.target_weak).logits.mean(0)
-    return step._views(batch, progress)
+    """What the algorithm sees, with a teacher that sees more than one class."""
+    with torch.no_grad():
+        step.average.head.weight *= 40
+        step.average.head.bias -= step.average(batch.target_weak).logits.mean(0)
+    output, rows = step.network(torch.cat([batch.source, batch.target])), len(batch.source)
+    return Views(
+        source=output.rows(0, rows),
+        source_labels=batch.source_labels,
+        target=output.rows(rows, rows + len(batch.target)),
+        teacher_logits=step.average(batch.target_weak).logits,
+        batch=batch,
+        progress=progress,
+    )
 
 
 def test_losses_are_the_parts_own_with_classification_once(make_step, make_batch):

@@ -22,7 +22,7 @@ def gradients(step, batch, progress):
 def domain_gradients(step, batch, progress):
     """Gradients of the domain loss alone."""
     step.zero_grad(set_to_none=True)
-    views = step._views(batch, progress)
+    views, _ = step._views(batch, progress)
     terms = step.algorithm.losses(views, step.modules_of_algorithm, "all")
     terms.losses["domain"].backward()
     return {n: p.grad.clone() for n, p in step.named_parameters() if p.grad is not None}
