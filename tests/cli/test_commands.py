@@ -68,6 +68,7 @@ JSON_LINES = {
         *("data", "build", "syn-digits", "--count", "3", "--output", "digits.npz"),
     ],
     "data show": ["data", "show", "PICTURES"],
+    "reproduce": ["reproduce", "digits", "--show"],
     "evaluate": ["evaluate", "RUN", "--data", "PICTURES"],
     "predict": ["predict", "RUN", "PICTURES", "--output", "out.csv"],
     "report": ["report", "RUN"],

@@ -36,7 +36,13 @@ def reproduce(
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="These seeds instead, repeatable.")
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Where the runs lie; finished ones are kept.")] = RUNS,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the runs lie; finished ones are kept.",
+            show_default=f"{RUNS}, or {RUNS}-trial-N with --steps N",
+        ),
+    ] = None,
     results: Annotated[
         Path | None,
         typer.Option(
@@ -64,7 +70,9 @@ def reproduce(
 
     found = find_table(table)
     jobs = jobs_of(found, row or [], seed or range(seeds))
-    kept = results or (RESULTS if steps is None else runs / "results")
+    # a trial is another run than the table's and leaves the table's results alone
+    place = runs or (RUNS if steps is None else RUNS.with_name(f"{RUNS.name}-trial-{steps}"))
+    kept = results or (RESULTS if steps is None else place / "results")
     console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
     if not show:
         changes: dict[str, Any] = {"device": device}
@@ -74,7 +82,7 @@ def reproduce(
             import torch
 
             torch.set_num_threads(threads)
-        _run(jobs, bool(row), runs, kept, changes)
+        _run(jobs, bool(row), place, kept, changes)
     _say(found, jobs if row else [], kept, show, json)
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acclimate.core.errors import UnknownNameError
 from acclimate.experiments.results import RowResult, result_of, write_result
 from acclimate.experiments.tables import Pair, Row, Table
 from acclimate.training.fit import fit
 from acclimate.training.observer import Observer
 from acclimate.training.settings import FitSettings, make_settings
+from acclimate.training.task import replace_settings
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,14 @@ def jobs_of(table: Table, names: Sequence[str], seeds: Iterable[int]) -> list[Jo
     wanted: set[tuple[str, str]] = set()
     for name in names or [pair.name for pair in table.pairs]:
         pair, _, row = name.partition("/")
-        chosen = [table.row(row)] if row else list(table.rows)
-        for each in chosen:
-            wanted |= {(table.pair(pair).name, needed) for needed in _with_needs(table, each)}
+        if any(pair == each.name for each in table.rows):
+            known = ", ".join(each.name for each in table.pairs)
+            raise UnknownNameError(
+                f"{pair!r} is a row of table {table.name}: write PAIR/{pair}, PAIR one of {known}"
+            )
+        found = table.pair(pair).name
+        for each in [table.row(row)] if row else table.rows:
+            wanted |= {(found, needed) for needed in _with_needs(table, each)}
     return [
         Job(table, pair, row, seed)
         for seed in seeds
@@ -80,12 +87,16 @@ def settings_of(job: Job, runs: Path, changes: dict[str, Any]) -> FitSettings:
         values["start_from"] = str(job.folder(runs, job.row.start_from))
     protocol = "paper" if job.row.family == "paper" else "default"
     made = make_settings(protocol, **values)
-    if job.row.length == 1:
-        return made
-    if made.epochs is not None and job.row.length > 0:
-        return made.model_copy(update={"epochs": made.epochs * job.row.length})
-    steps = round(made.step_count(0) * job.row.length) if job.row.length else 0
-    return made.model_copy(update={"steps": steps, "epochs": None})
+    return made if job.row.length == 1 else _shortened(made, job.row.length)
+
+
+def _shortened(settings: FitSettings, length: float) -> FitSettings:
+    """A share of the budget: of the epochs where it is given in epochs, else of the steps."""
+    if settings.epochs is not None and length > 0:
+        return replace_settings(settings, epochs=settings.epochs * length)
+    # a stage that trains at all trains a step, also in a trial of one step
+    steps = max(1, round(settings.step_count(0) * length)) if length > 0 else 0
+    return replace_settings(settings, steps=steps, epochs=None)
 
 
 def run_job(

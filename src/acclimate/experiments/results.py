@@ -115,13 +115,17 @@ def write_result(folder: Path, result: RowResult) -> Path:
 
 
 def read_results(folder: Path, table: str) -> list[RowResult]:
-    """All results of a table, sorted by their path; raises ``RecordError`` for a file that is none."""
-    return [_read(path) for path in sorted((folder / table).glob("*/*.json"))]
+    """All results of a table, sorted by their path.
+
+    Raises ``RecordError`` for a file that is none, and for one under another result's name: a
+    copy would count twice.
+    """
+    return [_read(folder, path) for path in sorted((folder / table).glob("*/*.json"))]
 
 
-def _read(path: Path) -> RowResult:
+def _read(folder: Path, path: Path) -> RowResult:
     try:
-        return RowResult.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        found = RowResult.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         problem = str(error)
         if isinstance(error, ValidationError):
@@ -130,6 +134,10 @@ def _read(path: Path) -> RowResult:
         raise RecordError(
             f"{path} is not a result of a table ({problem}); delete it and run the row again"
         ) from error
+    belongs = result_path(folder, found.table, found.pair, found.row, found.seed)
+    if path != belongs:
+        raise RecordError(f"{path} holds the result that belongs in {belongs}; delete or rename it")
+    return found
 
 
 class Spread(BaseModel):

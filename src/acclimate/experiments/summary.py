@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from acclimate.core.files import write_text_atomically
 from acclimate.experiments.results import Line, RowResult, Spread, summarise
-from acclimate.experiments.tables import Table
+from acclimate.experiments.tables import Family, Pair, Table
 
 NOTHING = "–"
 COLUMNS = (
@@ -45,46 +45,55 @@ def page(table: Table, results: Sequence[RowResult]) -> str:
         "target labels; what did use them is called oracle. Seconds are of training.",
         "",
     ]
+    families = {row.name: row.family for row in table.rows}
     for name, lines in groupby(summarise(table, results), key=lambda line: line.pair):
-        own = [result for result in results if result.pair == name]
-        text += _section(table, name, list(lines), own)
+        own = [result for result in results if result.pair == name and result.row in families]
+        text += _section(table.pair(name), list(lines), own, families)
     return "\n".join(text)
 
 
-def _section(table: Table, name: str, lines: list[Line], results: list[RowResult]) -> list[str]:
-    pair = table.pair(name)
+def _section(
+    pair: Pair, lines: list[Line], results: list[RowResult], families: Mapping[str, Family]
+) -> list[str]:
     text = [f"## {pair.source} → {pair.target}", "", pair.note, ""]
     if results:
-        text += [_facts(results), ""]
+        text += [_facts(results, families), ""]
     text += ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     text += ["| " + " | ".join(_cells(line)) + " |" for line in lines]
     return [*text, ""]
 
 
-def _facts(results: list[RowResult]) -> str:
+def _facts(results: list[RowResult], families: Mapping[str, Family]) -> str:
     """What the results of a pair have in common, and what differs, in one paragraph."""
     domains = sorted({f"{result.source} → {result.target}" for result in results})
-    items = results[0].items
-    counts = ", ".join(f"{part} {count:,}" for part, count in items.items())
     machines = {
         f"{result.threads} thread{'s' * (result.threads > 1)} of {result.processor} ({result.device})"
         for result in results
     }
     precisions = ", ".join(sorted({result.precision for result in results}))
+    networks = {
+        family: ", ".join(
+            sorted({str(r.settings["network"]) for r in results if families[r.row] == family})
+        )
+        for family in ("paper", "best")
+    }
     return (
-        f"Domains as found: {'; '.join(domains)}. Items: {counts}. {'; '.join(sorted(machines))}, "
-        f"precision {precisions}. Network of the paper's rows: {_network(results, 'paper')}; of the "
-        f"best rows: {_network(results, 'best')}."
+        f"Domains as found: {'; '.join(domains)}. Items: {_items(results)}. "
+        f"{'; '.join(sorted(machines))}, precision {precisions}. Network of the paper's rows: "
+        f"{networks['paper'] or NOTHING}; of the best rows: {networks['best'] or NOTHING}."
     )
 
 
-def _network(results: list[RowResult], family: str) -> str:
-    named = {
-        str(result.settings["network"])
-        for result in results
-        if result.row.startswith("best") == (family == "best")
-    }
-    return ", ".join(sorted(named)) or NOTHING
+def _items(results: list[RowResult]) -> str:
+    """``source train 720, target adapt 530 or 540``: every count that occurs."""
+    counts: dict[str, set[int]] = {}
+    for result in results:
+        for part, count in result.items.items():
+            counts.setdefault(part, set()).add(count)
+    return ", ".join(
+        f"{part} {' or '.join(f'{count:,}' for count in sorted(found))}"
+        for part, found in counts.items()
+    )
 
 
 def _cells(line: Line) -> list[str]:
