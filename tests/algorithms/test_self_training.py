@@ -49,6 +49,33 @@ def test_the_teacher_is_the_average_and_gets_no_gradient(make_step, make_batch):
 
 def test_an_unsure_teacher_teaches_nothing(make_step, make_batch):
     step = make_step(DannSelfTraining(threshold=0.999))
+    with torch.no_grad():  # every class alike
+        step.average.head.weight.zero_()
+        step.average.head.bias.zero_()
     values = step(make_batch(), 1.0)
     assert values["confident_share"] == 0
     assert values["loss/self_training"] == 0
+
+
+def test_the_threshold_follows_the_confidence_on_the_source(make_step, make_batch):
+    """AdaMatch, section 3.3: c = τ · mean over the source of the largest probability."""
+    batch = make_batch(target=64)
+    for threshold in (0.3, 0.7, 0.95):
+        step = make_step(DannSelfTraining(threshold=threshold, alignment=0.0))
+        with torch.no_grad():
+            source = step.network(batch.source).logits.softmax(1).amax(1).mean()
+            teacher = step.average(batch.target_weak).logits.softmax(1).amax(1)
+        expected = (teacher > threshold * source).float().mean()
+        assert float(step(batch, 1.0)["confident_share"]) == pytest.approx(float(expected))
+
+
+def test_only_alignment_looks_at_the_class_shares(make_step, make_batch):
+    different = {}
+    for alignment in (0.0, 1.0):
+        step = make_step(DannSelfTraining(alignment=alignment, threshold=0.0)).eval()
+        losses = set()
+        for common in torch.eye(3):
+            step.modules_of_algorithm["share_alignment"].source_shares.copy_(common)
+            losses.add(float(step(make_batch(), 1.0)["loss/self_training"]))
+        different[alignment] = len(losses)
+    assert different == {0.0: 1, 1.0: 3}

@@ -1,5 +1,7 @@
 """From stored batches to what a step takes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -96,3 +98,24 @@ def test_the_stored_data_are_left_alone():
         pass
     assert torch.equal(source.store.tensor, kept[0])
     assert torch.equal(target.store.tensor, kept[1])
+
+
+def test_blended_source_pictures_are_lerps_of_the_batch():
+    plain = make_loader(pictures("s"), pictures("t"), Preprocessing(kind="none"))
+    mixed = replace(plain, blend=0.4)
+    for ours, theirs in zip(mixed.between(0, 4), plain.between(0, 4), strict=True):
+        assert torch.equal(ours.target, theirs.target)
+        assert torch.equal(ours.source_labels, theirs.source_labels)
+        for index, share in enumerate((0.0, 0.08, 0.16, 0.24, 0.32, 0.4)):
+            expected = (1 - share) * theirs.source[index] + share * theirs.target[index]
+            torch.testing.assert_close(ours.source[index], expected)
+
+
+def test_vectors_are_never_blended():
+    source, target = vectors("s", 0.0), vectors("target", 5.0)
+    preprocessing = fit_preprocessing("standard", source, target)
+    plain = make_loader(source, target, preprocessing)
+    for ours, theirs in zip(
+        replace(plain, blend=0.4).between(0, 3), plain.between(0, 3), strict=True
+    ):
+        assert torch.equal(ours.source, theirs.source)

@@ -140,7 +140,7 @@ def test_other_settings_are_named(settings_of, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(StoppedError):
         fit(settings_of(), folder, baseline=False, observer=StopAt(4))
-    with pytest.raises(RunError, match=r"learning_rate was 0.002 and is now 0.5") as caught:
+    with pytest.raises(RunError, match=r"learning_rate was 0.004 and is now 0.5") as caught:
         fit(settings_of(learning_rate=0.5, seed=3), folder, baseline=False, resume=True)
     assert "seed was 0 and is now 3" in str(caught.value)
     assert "batch_size" not in str(caught.value)

@@ -32,7 +32,9 @@ def test_number_of_steps(chosen, expected):
 
 def test_all_problems_are_told_at_once():
     with pytest.raises(ConfigurationError) as caught:
-        make_settings(**BASE, steps=-1, learning_rat=1, schedule="cosin", precision="64", momentum=2)
+        make_settings(
+            **BASE, steps=-1, learning_rat=1, schedule="cosin", precision="64", momentum=2
+        )
     message = str(caught.value)
     assert "\n" not in message
     for part in ("steps", "'learning_rate'", "Did you mean 'cosine'", "precision", "momentum"):

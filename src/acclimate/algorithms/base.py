@@ -73,6 +73,11 @@ class Algorithm(Options):
     #: optimiser steps per training step
     phases: ClassVar[tuple[Phase, ...]] = (Phase("all"),)
 
+    @property
+    def source_blend(self) -> float:
+        """Largest share, in [0, 1), of a target picture that is blended into each source picture."""
+        return 0.0
+
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         """Trainable parts beside the network, by name; fresh weights from torch's global generator.
 

@@ -47,6 +47,10 @@ class Combination(Algorithm):
     def uses_teacher(self) -> bool:  # type: ignore[override]
         return any(part.uses_teacher for part in self.parts.values())
 
+    @property
+    def source_blend(self) -> float:
+        return max(part.source_blend for part in self.parts.values())
+
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         # a ModuleDict's keys must not hold a dot: each part's modules are a dictionary of their own
         found = {name: part.modules(network) for name, part in self.parts.items()}

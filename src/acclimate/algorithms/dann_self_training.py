@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from acclimate.algorithms.base import Terms, algorithms
 from acclimate.algorithms.dann import Dann
 from acclimate.core.types import Views
+from acclimate.layers.share_alignment import ShareAlignment
 from acclimate.losses.confident_cross_entropy import confident_cross_entropy
+from acclimate.models.network import Network
 
 
 @algorithms.register("dann-self-training")
@@ -19,29 +22,63 @@ class DannSelfTraining(Dann):
 
     Domain confusion: Ganin et al., JMLR 2016. Self-training: the averaged network (Tarvainen &
     Valpola, 2017) labels weak views of the target, the student learns the confident ones on
-    strong views (Sohn et al., FixMatch, 2020, equation 4). Deviations: (1) the teacher is the
-    weight average, not the student itself; (2) the reversal's weight ends below 1, which keeps
-    features useful where full confusion would mix classes; (3) the weight of self-training
-    rises linearly over ``ramp``, since the first labels are the source-only model's.
+    augmented views (Sohn et al., FixMatch, 2020, equation 4). Aligned class shares and a threshold
+    relative to the confidence on the source: Berthelot et al., AdaMatch, 2022, sections 3.2 and 3.3.
+    Deviations: (1) the teacher is the weight average, not the student itself; (2) the reversal's
+    weight ends below 1, which keeps features useful where full confusion would mix classes; (3) the
+    weight of self-training rises linearly over ``ramp``, since the first labels are the source-only
+    model's; (4) source pictures are blended with target ones up to ``blend``, labels unchanged
+    (as mixup, Zhang et al., 2018, across domains), so that the source wears the target's texture.
     """
 
     uses_teacher: ClassVar[bool] = True
 
     weight: float = Field(0.3, ge=0, description="largest weight of the reversed gradient")
     threshold: float = Field(
-        0.8, ge=0, lt=1, description="confidence above which a label is believed"
+        0.9,
+        ge=0,
+        lt=1,
+        description="confidence above which a label is believed, as a share of the source's",
+    )
+    alignment: float = Field(
+        1.0, ge=0, le=1, description="how far class shares are made the source's; 0 = not"
     )
     self_training: float = Field(1.0, ge=0, description="weight of the self-training loss")
-    ramp: float = Field(0.3, gt=0, le=1, description="share of training until its full weight")
+    ramp: float = Field(0.1, gt=0, le=1, description="share of training until its full weight")
+    blend: float = Field(
+        0.3, ge=0, lt=1, description="largest share of a target picture in a source picture"
+    )
+
+    @property
+    def source_blend(self) -> float:
+        return self.blend
+
+    def modules(self, network: Network) -> Mapping[str, nn.Module]:
+        alignment = ShareAlignment(network.spec.class_count)
+        return {**super().modules(network), "share_alignment": alignment}
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
-        assert views.teacher_logits is not None
         losses, monitors = super().losses(views, modules, phase)
+        teacher = self._teacher(views, modules)
         loss, share = confident_cross_entropy(
-            views.target.logits, views.teacher_logits, self.threshold
+            views.target.logits, teacher, self.threshold * _confidence(views.source.logits)
         )
         weight = self.self_training * min(1.0, views.progress / self.ramp)
         return Terms(
             {**losses, "self_training": weight * loss}, {**monitors, "confident_share": share}
         )
+
+    def _teacher(self, views: Views, modules: nn.ModuleDict) -> Tensor:
+        """(T, K) float32 class probabilities that the student is taught."""
+        assert views.teacher_logits is not None
+        probabilities = views.teacher_logits.detach().float().softmax(1)
+        aligned: Tensor = modules["share_alignment"](
+            views.source_labels, probabilities, self.alignment
+        )
+        return aligned
+
+
+def _confidence(logits: Tensor) -> Tensor:
+    """Mean largest probability, a 0-d tensor without gradient."""
+    return logits.detach().float().softmax(1).amax(1).mean()

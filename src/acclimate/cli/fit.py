@@ -138,7 +138,7 @@ def fit(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--lr", help="Learning rate.", show_default="0.002", rich_help_panel=TRAINING),
+        typer.Option("--lr", help="Learning rate.", show_default="0.004", rich_help_panel=TRAINING),
     ] = None,
     schedule: Annotated[
         str | None,

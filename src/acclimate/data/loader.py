@@ -21,7 +21,8 @@ class BatchLoader:
 
     ``augmentation`` is that of everything that is trained on, source and target alike. ``target``
     is ``None`` for algorithms that do not look at it; ``weak`` is ``None`` where no teacher does.
-    ``labelled_target``: the labelled target items of a run that was given some.
+    ``labelled_target``: the labelled target items of a run that was given some. ``blend``: each
+    augmented source picture gets a share of a target one, from 0 to ``blend`` evenly over the batch.
     """
 
     source: BatchSource
@@ -33,6 +34,7 @@ class BatchLoader:
     device: torch.device
     rank: int = 0
     labelled_target: BatchSource | None = None
+    blend: float = 0.0
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
         """One ``Batch`` for each step from ``start`` to ``stop``."""
@@ -46,12 +48,15 @@ class BatchLoader:
     def _batch(self, step: int, source: StoredBatch, target: StoredBatch | None) -> Batch:
         assert source.labels is not None
         adapted = weak = None
-        inputs = self._view(source.items, self.augmentation, step, "source")
+        inputs = self._augmented(source.items, self.augmentation, step, "source")
         if target is not None:
-            adapted = self._view(target.items, self.augmentation, step, "target")
+            unit = self._augmented(target.items, self.augmentation, step, "target")
+            if self.blend and unit.ndim == 4:
+                inputs = _blended(inputs, unit, self.blend)
+            adapted = self.preprocessing.normalise(unit)
             if self.weak is not None:
                 weak = self._view(target.items, self.weak, step, "weak")
-        return Batch(inputs, source.labels, adapted, weak)
+        return Batch(self.preprocessing.normalise(inputs), source.labels, adapted, weak)
 
     def _with_labelled(self, step: int, batch: Batch, few: StoredBatch) -> Batch:
         assert few.labels is not None
@@ -59,8 +64,25 @@ class BatchLoader:
         return batch._replace(labelled_target=LabelledBatch(inputs, few.labels))
 
     def _view(self, items: Tensor, augmentation: Augmentation, step: int, purpose: str) -> Tensor:
+        return self.preprocessing.normalise(self._augmented(items, augmentation, step, purpose))
+
+    def _augmented(
+        self, items: Tensor, augmentation: Augmentation, step: int, purpose: str
+    ) -> Tensor:
         unit = self.preprocessing.to_unit(items)
         if augmentation.changes_anything:
             draws = generator(self.seed, "augment", purpose, step, self.rank, device=self.device)
             unit = augmentation(unit, draws)
-        return self.preprocessing.normalise(unit)
+        return unit
+
+
+def _blended(source: Tensor, target: Tensor, largest: float) -> Tensor:
+    """Source pictures with a share of a target picture each; neither argument is changed.
+
+    Both batches are in random order, so shares that rise along the batch are as good as drawn.
+    """
+    share = torch.linspace(0, largest, len(source), device=source.device).view(-1, 1, 1, 1)
+    partners = target
+    if len(target) != len(source):
+        partners = target[torch.arange(len(source), device=source.device) % len(target)]
+    return source.lerp(partners, share)

@@ -20,7 +20,7 @@ from acclimate.models.network import (
 
 @networks.register("compact-cnn")
 class CompactCnn(NetworkOptions):
-    """conv 5×5·32, conv 3×3·64, conv 3×3·128 with BatchNorm, FC 128; domain classifier 128. For 16 to 64 pixels.
+    """conv 5×5·32, conv 3×3·64, conv 3×3·128 with BatchNorm, FC 128; domain classifier 128. For 16 to 64 px.
 
     Ours. Pooling stands before normalisation and ReLU, so that both see a quarter of the pixels;
     the first two convolutions pool, the third does not. About 10 MFLOP a picture of 32 pixels.

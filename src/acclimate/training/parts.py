@@ -92,6 +92,7 @@ def make_loader(
         fabric.device,
         fabric.global_rank,
         _labelled_target(task.target.labelled, size, common),
+        algorithm.source_blend,
     )
 
 

@@ -49,7 +49,7 @@ class FitSettings(Options):
     epochs: float | None = Field(None, gt=0, description="passes over the source's training items")
     batch_size: int = Field(64, ge=1, description="items of each domain, all processes together")
     optimiser: Literal["sgd", "adam", "adamw"] = "adam"
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(4e-3, gt=0)
     schedule: str = "cosine"
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
