@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from acclimate.algorithms.base import algorithms
+from acclimate.experiments import tables
+from acclimate.experiments.reproduce import jobs_of, settings_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +62,15 @@ def _views(source, target):
     outputs = [NetworkOutput({"backbone": side}, torch.zeros(4, 2)) for side in (source, target)]
     labels = torch.zeros(4, dtype=torch.int64)
     return Views(outputs[0], labels, outputs[1], None, None, None, 0.0)
+
+
+def test_reproduce(tmp_path):
+    """The pair and the row that the page adds make jobs with valid settings."""
+    pair, row = (eval(block, vars(tables).copy()) for block in blocks("docs/reproduce.md"))
+    table = tables.Table("more", "", (*tables.DIGITS.pairs, pair), (*tables.ROWS, row))
+    (first, second) = jobs_of(table, [f"{pair.name}/{row.name}"], [0])
+    assert first.row.name == row.reference
+    assert settings_of(second, tmp_path, {}).target == pair.target
 
 
 def test_readme(capsys):

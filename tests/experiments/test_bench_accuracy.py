@@ -1,5 +1,6 @@
 """Time to accuracy: what is handed over when, and a plain loop that is the same training as ours."""
 
+import itertools
 import json
 
 import pytest
@@ -12,6 +13,7 @@ from acclimate.core.errors import RunError, UnknownNameError
 from acclimate.core.records import read_record
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import Batch, Spec
+from acclimate.experiments import plain_training
 from acclimate.experiments.bench_accuracy import (
     bench_accuracy,
     claim,
@@ -94,6 +96,23 @@ def test_ours_is_the_default_recipe_and_plain_the_papers():
     assert contest_of("gtsrb", steps=5).ours.steps == 5
     with pytest.raises(UnknownNameError, match="Did you mean 'mnist-m'"):
         contest_of("mnistm")
+
+
+def test_every_part_draws_other_items(contest, tmp_path, monkeypatch):
+    seen = []
+
+    def watched(network, source, labels, target, weight):
+        seen.append((source, target, weight))
+        return plain_loss(network, source, labels, target, weight)
+
+    monkeypatch.setattr(plain_training, "plain_loss", watched)
+    training = PlainTraining(open_task(contest.plain), contest.plain, torch.device("cpu"), tmp_path)
+    while training.goes_on:
+        training.next_part()
+    assert [weight for _, _, weight in seen] == [domain_ramp(step / 4) for step in range(4)]
+    for domain in range(2):
+        for first, other in itertools.combinations(range(4), 2):
+            assert not torch.equal(seen[first][domain], seen[other][domain])
 
 
 @pytest.fixture

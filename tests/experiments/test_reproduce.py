@@ -14,7 +14,7 @@ from acclimate.core.records import read_record
 from acclimate.experiments import tables
 from acclimate.experiments.reproduce import jobs_of, run_job
 from acclimate.experiments.results import read_results
-from acclimate.experiments.tables import TABLES, Pair
+from acclimate.experiments.tables import TABLES, Pair, Row, Table
 from acclimate.models.files import read_model
 from acclimate.training.observer import Observer
 
@@ -45,6 +45,21 @@ def test_what_a_row_needs_stands_before_it(chosen, seeds):
     # nothing is missing and nothing comes along for nothing
     assert {(p, seed) for p, seed, _ in seen} == {(pair, seed) for seed in seeds}
     assert {each for _, _, each in seen} == asked | needed
+
+
+def test_needs_have_needs():
+    rows = (
+        Row("first", "paper", "source-only"),
+        Row("second", "paper", "dann", start_from="first"),
+        Row("idle", "paper", "dann"),
+        Row("third", "paper", "dann", reference="second"),
+    )
+    chain = Table("chain", "", (Pair("one", "a", "b", "", {}, {}),), rows)
+    assert [job.row.name for job in jobs_of(chain, ["one/third"], [0])] == [
+        "first",
+        "second",
+        "third",
+    ]
 
 
 def test_without_a_name_it_is_the_whole_table():
