@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from acclimate.algorithms import linear_svm
 from acclimate.algorithms.base import LastLayerMaterial
 from acclimate.algorithms.linear_svm import GRID, LinearMachine, LinearSvm
 from acclimate.core.errors import ConfigurationError
@@ -154,3 +155,15 @@ def test_any_small_material_gives_finite_numbers(items, width, classes, seed):
 def test_c_must_be_positive():
     with pytest.raises(ConfigurationError, match=r"c: .*greater than 0"):
         LinearSvm.build("algorithm linear-svm", {"c": 0})
+
+
+def test_of_many_items_some_decide_about_c(monkeypatch):
+    features, labels = clouds(400, 3)
+    seen = []
+    fit = LinearMachine.fit
+    monkeypatch.setattr(linear_svm, "CHOICE", 100)
+    monkeypatch.setattr(
+        LinearMachine, "fit", lambda self, x, y, c: seen.append(len(x)) or fit(self, x, y, c)
+    )
+    LinearSvm().last_layer(material(features, labels, 3))
+    assert seen == [80] * len(GRID) + [400]

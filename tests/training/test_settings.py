@@ -19,7 +19,7 @@ def test_steps_and_epochs_together():
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
-        ({}, 2000),
+        ({}, 5000),
         ({"steps": 7}, 7),
         ({"epochs": 2, "batch_size": 50}, 40),
         ({"epochs": 0.5, "batch_size": 64}, 8),

@@ -35,7 +35,7 @@ class DannSelfTraining(Dann):
 
     weight: float = Field(0.3, ge=0, description="largest weight of the reversed gradient")
     threshold: float = Field(
-        0.9,
+        0.6,
         ge=0,
         lt=1,
         description="confidence above which a label is believed, as a share of the source's",

@@ -122,7 +122,7 @@ def fit(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(help="Optimiser steps.", show_default="2000", rich_help_panel=TRAINING),
+        typer.Option(help="Optimiser steps.", show_default="5000", rich_help_panel=TRAINING),
     ] = None,
     epochs: Annotated[
         float | None,

@@ -17,7 +17,7 @@ from acclimate.training.settings import FitSettings
 from acclimate.validators import Evidence, validators
 
 #: items of each domain that a last layer is made from; more hardly change it and cost minutes
-MAXIMUM = 20_000
+MAXIMUM = 10_000
 
 
 def replace_last_layer(

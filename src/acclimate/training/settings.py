@@ -116,12 +116,12 @@ class FitSettings(Options):
         return self
 
     def step_count(self, source_items: int) -> int:
-        """Steps to train: as given, or from epochs, or 2,000."""
+        """Steps to train: as given, or from epochs, or 5,000."""
         if self.steps is not None and self.epochs is not None:
             raise ConfigurationError("give --steps or --epochs, not both")
         if self.epochs is not None:
             return max(1, round(self.epochs * source_items / self.batch_size))
-        return 2000 if self.steps is None else self.steps
+        return 5000 if self.steps is None else self.steps
 
 
 #: Ganin et al., JMLR 17(59), 2016, section 5.2.2. Not stated there: the number of epochs. Deviation:
