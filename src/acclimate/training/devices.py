@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import platform
 import resource
 import sys
@@ -28,6 +29,9 @@ def make_fabric(settings: FitSettings, strategy: str = "auto") -> Fabric:
         raise ConfigurationError("precision 16 needs a GPU; on the CPU choose 32 or bf16")
     if settings.devices > 1 and strategy == "auto":
         strategy = "ddp"
+    # it announces the precision, on standard error and for every run
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Fabric(
