@@ -16,7 +16,7 @@ from acclimate.core.seeding import derive_seed
 from acclimate.data.preprocessing import fit_preprocessing
 from acclimate.experiments.plain_loop import contiguous, plain_loss, plain_network, synchronise
 from acclimate.training.checkpoint import latest_checkpoint, restore, save_checkpoint
-from acclimate.training.evaluate import ORACLE_CURVE
+from acclimate.training.evaluate import oracle_curve_items
 from acclimate.training.settings import FitSettings
 from acclimate.training.task import Task
 
@@ -48,8 +48,8 @@ class PlainTraining:
         self._settings, self._device, self._folder = settings, device, folder
         self._source, self._labels = contiguous(train, device), labels.to(device)
         self._target = contiguous(task.target.adapt, device)
-        self._test = contiguous(task.target.evaluate, device)[:ORACLE_CURVE]
-        self._test_labels = task.oracle_labels[:ORACLE_CURVE].to(device)
+        self._test = contiguous(task.target.evaluate, device)
+        self._test_labels = task.oracle_labels.to(device)
         mean = fit_preprocessing("mean", train, task.target.adapt).mean
         self._mean = torch.tensor(mean, device=device).view(1, -1, 1, 1)
         torch.manual_seed(derive_seed(settings.seed, "plain network"))
@@ -84,7 +84,7 @@ class PlainTraining:
         synchronise(self._device)
         seconds = before + time.perf_counter() - started
         # the score is the step: of its weights a plain loop has only the last
-        self.looks.append(Look(stop, seconds, float(stop), self._accuracy()))
+        self.looks.append(Look(stop, seconds, float(stop), self._curve_accuracy()))
         notes = {"looks": [asdict(look) for look in self.looks]}
         save_checkpoint(self._folder, stop, self.network, self._optimiser, notes)
         return self.looks[-1]
@@ -111,18 +111,22 @@ class PlainTraining:
     def _inputs(self, stored: Tensor) -> Tensor:
         return stored.float() / 255 - self._mean
 
+    def accuracy(self) -> float:
+        """On all of the target's test items."""
+        return self._accuracy_on(torch.arange(len(self._test)))
+
+    def _curve_accuracy(self) -> float:
+        """On the items that our curves are measured on."""
+        return self._accuracy_on(oracle_curve_items(len(self._test)))
+
     @torch.no_grad()
-    def _accuracy(self) -> float:
+    def _accuracy_on(self, items: Tensor) -> float:
         features, label_head, _ = self.network
-        parts = torch.arange(len(self._test), device=self._device).tensor_split(
-            math.ceil(len(self._test) / 1000)
-        )
-        right = [
-            label_head(features(self._inputs(self._test[part]))).argmax(1)
-            == self._test_labels[part]
-            for part in parts
-        ]
-        return float(torch.cat(right).double().mean())
+        right = 0
+        for part in items.to(self._device).tensor_split(math.ceil(len(items) / 1000)):
+            predicted = label_head(features(self._inputs(self._test[part]))).argmax(1)
+            right += int((predicted == self._test_labels[part]).sum())
+        return right / len(items)
 
     def _restore(self) -> None:
         checkpoint = latest_checkpoint(self._folder)

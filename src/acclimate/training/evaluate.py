@@ -78,11 +78,16 @@ class Evaluator:
         labels = self.task.oracle_labels
         if labels is None:
             return None
-        part = _spread(len(self.task.target.evaluate), ORACLE_CURVE)
         domain = self.task.target.evaluate
+        part = oracle_curve_items(len(domain))
         shown = domain if len(part) == len(domain) else domain.subset(part)
         logits, _ = self.outputs(network, shown)
         return float((logits.argmax(1) == labels[part]).double().mean())
+
+
+def oracle_curve_items(count: int) -> Tensor:
+    """Which of ``count`` items to evaluate on a point of an oracle's curve is measured on."""
+    return _spread(count, ORACLE_CURVE)
 
 
 def store_evidence(path: Path, evidence: Evidence) -> None:
