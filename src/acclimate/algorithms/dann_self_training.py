@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from acclimate.algorithms.base import Terms, algorithms
 from acclimate.algorithms.dann import Dann
 from acclimate.core.types import Views
+from acclimate.layers.processes import mean_over_processes
 from acclimate.layers.share_alignment import ShareAlignment
 from acclimate.losses.confident_cross_entropy import confident_cross_entropy
 from acclimate.models.network import Network
@@ -80,5 +81,5 @@ class DannSelfTraining(Dann):
 
 
 def _confidence(logits: Tensor) -> Tensor:
-    """Mean largest probability, a 0-d tensor without gradient."""
-    return logits.detach().float().softmax(1).amax(1).mean()
+    """Mean largest probability over the joint batch, a 0-d tensor without gradient."""
+    return mean_over_processes(logits.detach().float().softmax(1).amax(1).mean())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from acclimate.layers.processes import mean_over_processes
+
 #: weight of the newest batch in the running shares
 RATE = 0.02
 
@@ -35,8 +37,9 @@ class ShareAlignment(nn.Module):
             # a product with one-hot rows, not bincount, which waits for the device
             classes = torch.arange(len(self.source_shares), device=source_labels.device)
             counts = (source_labels[:, None] == classes).float().mean(0)
-            self.source_shares.lerp_(counts, RATE)
-            self.target_shares.lerp_(probabilities.float().mean(0), RATE)
+            seen = mean_over_processes(torch.stack([counts, probabilities.float().mean(0)]))
+            self.source_shares.lerp_(seen[0], RATE)
+            self.target_shares.lerp_(seen[1], RATE)
         ratio = self.source_shares / self.target_shares.clamp_min(1e-3)
         aligned = probabilities * ratio**strength
         return aligned / aligned.sum(1, keepdim=True)
