@@ -23,8 +23,9 @@ class DannSelfTraining(Dann):
 
     Domain confusion: Ganin et al., JMLR 2016. Self-training: the averaged network (Tarvainen &
     Valpola, 2017) labels weak views of the target, the student learns the confident ones on
-    augmented views (Sohn et al., FixMatch, 2020, equation 4). Aligned class shares and a threshold
-    relative to the confidence on the source: Berthelot et al., AdaMatch, 2022, sections 3.2 and 3.3.
+    augmented views (Sohn et al., FixMatch, 2020, equation 4). A threshold relative to the confidence
+    on the source, and class shares aligned where asked: Berthelot et al., AdaMatch, 2022,
+    sections 3.3 and 3.2.
     Deviations: (1) the teacher is the weight average, not the student itself; (2) the reversal's
     weight ends below 1, which keeps features useful where full confusion would mix classes; (3) the
     weight of self-training rises linearly over ``ramp``, since the first labels are the source-only
@@ -42,7 +43,7 @@ class DannSelfTraining(Dann):
         description="confidence above which a label is believed, as a share of the source's",
     )
     alignment: float = Field(
-        1.0, ge=0, le=1, description="how far class shares are made the source's; 0 = not"
+        0.0, ge=0, le=1, description="how far class shares are made the source's; 0 = not"
     )
     self_training: float = Field(1.0, ge=0, description="weight of the self-training loss")
     ramp: float = Field(0.1, gt=0, le=1, description="share of training until its full weight")
@@ -55,8 +56,10 @@ class DannSelfTraining(Dann):
         return self.blend
 
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
-        alignment = ShareAlignment(network.spec.class_count)
-        return {**super().modules(network), "share_alignment": alignment}
+        found = dict(super().modules(network))
+        if self.alignment:
+            found["share_alignment"] = ShareAlignment(network.spec.class_count)
+        return found
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
@@ -74,6 +77,8 @@ class DannSelfTraining(Dann):
         """(T, K) float32 class probabilities that the student is taught."""
         assert views.teacher_logits is not None
         probabilities = views.teacher_logits.detach().float().softmax(1)
+        if not self.alignment:
+            return probabilities
         aligned: Tensor = modules["share_alignment"](
             views.source_labels, probabilities, self.alignment
         )
