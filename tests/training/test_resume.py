@@ -263,3 +263,15 @@ def test_killed_at_random_moments(settings_of, same, tmp_path):
 
 def _files(folder):
     return len(list(folder.rglob("*.npz"))) if folder.exists() else 0
+
+
+def test_another_version_with_other_defaults_is_not_continued(settings_of, tmp_path):
+    """A default that has changed since is as much another run as an option that was changed."""
+    fit(settings_of(algorithm="dann"), tmp_path / "run", baseline=False)
+    path = tmp_path / "run" / "record.json"
+    record = json.loads(path.read_text())
+    assert record["method"]["gamma"] == 10.0
+    record["method"]["gamma"] = 5.0
+    path.write_text(json.dumps(record))
+    with pytest.raises(RunError, match=r"gamma was 5.0 and is now 10.0"):
+        fit(settings_of(algorithm="dann"), tmp_path / "run", baseline=False, resume=True)

@@ -156,6 +156,9 @@ class RunRecord(_Part):
         default=0, description="target items whose labels were given for training"
     )
     settings: dict[str, Any]
+    method: dict[str, Any] = Field(
+        default_factory=dict, description="every option of the algorithm, defaults included"
+    )
     environment: Environment
     source: DomainSummary
     target: DomainSummary

@@ -151,6 +151,7 @@ class Run:
             uses_target_labels=self.algorithm.oracle,
             labelled_target_items=len(self.task.target.labelled or ()),
             settings=self.settings.model_dump(mode="json"),
+            method=self.algorithm.model_dump(mode="json"),
             environment=describe_environment(self.fabric, self.settings),
             source=source,
             target=target,
@@ -379,8 +380,13 @@ def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
         raise RunError(
             f"{folder} already holds a run; continue it with --resume or choose another --output"
         )
-    before = read_record(folder).settings
-    _check_same_settings(folder, before, settings.model_dump(mode="json"))
+    before = read_record(folder)
+    _check_same_settings(folder, before.settings, settings.model_dump(mode="json"))
+    if before.method:
+        # defaults may have changed with the version; older records do not have them
+        _check_same_settings(
+            folder, before.method, make_algorithm(settings).model_dump(mode="json")
+        )
 
 
 def _check_same_settings(folder: Path, before: dict[str, Any], now_: dict[str, Any]) -> None:
