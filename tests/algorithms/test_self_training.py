@@ -70,7 +70,7 @@ def test_the_threshold_follows_the_confidence_on_the_source(make_step, make_batc
 
 
 def test_only_alignment_looks_at_the_class_shares(make_step, make_batch):
-    assert "share_alignment" not in make_step(DannSelfTraining()).modules_of_algorithm
+    assert "share_alignment" not in make_step(DannSelfTraining(alignment=0)).modules_of_algorithm
     step = make_step(DannSelfTraining(alignment=1.0, threshold=0.0)).eval()
     losses = set()
     for common in torch.eye(3):

@@ -23,9 +23,8 @@ class DannSelfTraining(Dann):
 
     Domain confusion: Ganin et al., JMLR 2016. Self-training: the averaged network (Tarvainen &
     Valpola, 2017) labels weak views of the target, the student learns the confident ones on
-    augmented views (Sohn et al., FixMatch, 2020, equation 4). A threshold relative to the confidence
-    on the source, and class shares aligned where asked: Berthelot et al., AdaMatch, 2022,
-    sections 3.3 and 3.2.
+    augmented views (Sohn et al., FixMatch, 2020, equation 4). Aligned class shares and a threshold
+    relative to the confidence on the source: Berthelot et al., AdaMatch, 2022, sections 3.2 and 3.3.
     Deviations: (1) the teacher is the weight average, not the student itself; (2) the reversal's
     weight ends below 1, which keeps features useful where full confusion would mix classes; (3) the
     weight of self-training rises linearly over ``ramp``, since the first labels are the source-only
@@ -37,16 +36,16 @@ class DannSelfTraining(Dann):
 
     weight: float = Field(0.3, ge=0, description="largest weight of the reversed gradient")
     threshold: float = Field(
-        0.6,
+        0.9,
         ge=0,
         lt=1,
         description="confidence above which a label is believed, as a share of the source's",
     )
     alignment: float = Field(
-        0.0, ge=0, le=1, description="how far class shares are made the source's; 0 = not"
+        1.0, ge=0, le=1, description="how far class shares are made the source's; 0 = not"
     )
     self_training: float = Field(1.0, ge=0, description="weight of the self-training loss")
-    ramp: float = Field(0.1, gt=0, le=1, description="share of training until its full weight")
+    ramp: float = Field(0.3, gt=0, le=1, description="share of training until its full weight")
     blend: float = Field(
         0.3, ge=0, lt=1, description="largest share of a target picture in a source picture"
     )
