@@ -1,5 +1,6 @@
 """Killed at any moment and continued, a run ends as if nothing had happened."""
 
+import json
 import os
 import random
 import shutil
