@@ -43,7 +43,7 @@ def check(done, tmp_path, *said):
         ),
         (["--set", "algoritm.gamma=3"], "algorithm"),
         (["--set", "algorithm.gamma"], "algorithm.gamma"),
-        (["--steps", "0"], "--steps 0: should be greater than or equal to 1"),
+        (["--steps", "0"], "--steps 0 trains nothing; give 1 or more"),
         (["--steps", "x"], "--steps"),
         (["--lr", "-1"], "--lr -1.0: should be greater than 0"),
         (["--lr", "inf"], "--lr inf: should be a finite number"),

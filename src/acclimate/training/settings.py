@@ -112,7 +112,7 @@ class FitSettings(Options):
     @model_validator(mode="after")
     def _something_to_do(self) -> FitSettings:
         if self.steps == 0 and self.start_from is None:
-            raise ValueError("steps: 0 steps train nothing; give 1 or more, or --start-from RUN")
+            raise ValueError("--steps 0 trains nothing; give 1 or more, or --start-from RUN")
         return self
 
     def step_count(self, source_items: int) -> int:
