@@ -74,6 +74,11 @@ class Algorithm(Options):
     phases: ClassVar[tuple[Phase, ...]] = (Phase("all"),)
 
     @property
+    def members(self) -> tuple[Algorithm, ...]:
+        """The algorithms this one is made of: itself, unless it is a combination."""
+        return (self,)
+
+    @property
     def source_blend(self) -> float:
         """Largest share, in [0, 1), of a target picture that is blended into each source picture."""
         return 0.0

@@ -36,6 +36,10 @@ class Combination(Algorithm):
     parts: dict[str, SerializeAsAny[Algorithm]]
 
     @property
+    def members(self) -> tuple[Algorithm, ...]:
+        return tuple(self.parts.values())
+
+    @property
     def oracle(self) -> bool:  # type: ignore[override]
         return any(part.oracle for part in self.parts.values())
 

@@ -101,24 +101,17 @@ def _cells(line: Line) -> list[str]:
         f"{p['system']} {100 * p['accuracy']:.4g}" + (f" ({p['note']})" if p["note"] else "")
         for p in line.published
     )
-    return [
-        line.row,
-        str(len(line.seeds)),
-        percent(line.oracle_target_accuracy),
-        percent(line.oracle_last_accuracy),
-        percent(line.oracle_best_accuracy),
-        _gap(line),
-        percent(line.estimate),
-        verdicts(line),
-        _seconds(line),
-        published or NOTHING,
-    ]
+    return [*_measured(line), verdicts(line), _seconds(line), published or NOTHING]
 
 
 def short_cells(line: Line) -> list[str]:
     """The cells of the terminal's table, under ``SHORT``."""
+    return [line.pair, *_measured(line), _seconds(line)]
+
+
+def _measured(line: Line) -> list[str]:
+    """What both tables show, from the row's name to the estimate."""
     return [
-        line.pair,
         line.row,
         str(len(line.seeds)),
         percent(line.oracle_target_accuracy),
@@ -126,7 +119,6 @@ def short_cells(line: Line) -> list[str]:
         percent(line.oracle_best_accuracy),
         _gap(line),
         percent(line.estimate),
-        _seconds(line),
     ]
 
 

@@ -36,18 +36,12 @@ def make_algorithm(settings: FitSettings) -> Algorithm:
 
 def makers_of_last_layers(algorithm: Algorithm) -> list[Algorithm]:
     """Those of the algorithm's parts that put a last layer of their own on the trained network."""
-    return [part for part in _parts(algorithm) if type(part).last_layer is not Algorithm.last_layer]
+    return [part for part in algorithm.members if type(part).last_layer is not Algorithm.last_layer]
 
 
 def draws_target(algorithm: Algorithm) -> bool:
     """Whether training looks at batches of the target."""
-    return any(part.uses_target and not part.target_after_training for part in _parts(algorithm))
-
-
-def _parts(algorithm: Algorithm) -> tuple[Algorithm, ...]:
-    if isinstance(algorithm, combination.Combination):
-        return tuple(algorithm.parts.values())
-    return (algorithm,)
+    return any(part.uses_target and not part.target_after_training for part in algorithm.members)
 
 
 def make_step(settings: FitSettings, task: Task, *, restored: bool = False) -> Step:
