@@ -181,7 +181,7 @@ DIGITS = Table(
                 "size": 32,
                 "schedule": "constant",
                 "steps": 2000,
-                "precision": "bf16",
+                "precision": "auto",
             },
             {
                 "source-only": (
@@ -225,7 +225,7 @@ DIGITS = Table(
             "syn-digits",
             "svhn",
             "The paper's Syn Numbers is another set, of about 500,000. " + _SVHN_SUBSET,
-            {"network": "svhn-cnn", "size": 32, "steps": 2000, "precision": "bf16"},
+            {"network": "svhn-cnn", "size": 32, "steps": 2000, "precision": "auto"},
             {
                 "source-only": (Published(JMLR, 0.8674), Published(ICML, 0.8665)),
                 "subspace-alignment": (
@@ -252,7 +252,7 @@ SIGNS = Table(
             "gtsrb",
             "The paper's Syn Signs is another set. Where the full GTSRB (39,209) is not at hand, every "
             "third frame at 32×32 stands in for it; the domain's name says so.",
-            {"network": "gtsrb-cnn", "size": 40, "steps": 2000, "precision": "bf16"},
+            {"network": "gtsrb-cnn", "size": 40, "steps": 2000, "precision": "auto"},
             {
                 "source-only": (Published(JMLR, 0.7900), Published(ICML, 0.7400)),
                 "subspace-alignment": (
