@@ -32,6 +32,7 @@ def views_of(step, batch, progress):
         teacher_logits=step.average(batch.target_weak).logits,
         batch=batch,
         progress=progress,
+        network=step.network,
     )
 
 

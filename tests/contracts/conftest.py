@@ -47,8 +47,11 @@ def make_step(spec):
 
     def make(name, seed=0, averaging=0.0, options=None, **network_options):
         torch.manual_seed(seed)
+        algorithm = combination.make(name, options or {})
+        if algorithm.keeps_domains_apart:
+            network_options["normalisation"] = "domain"
         network = build_network("mlp", {"widths": [12, 10], **network_options}, spec)
-        return Step(network, combination.make(name, options or {}), averaging)
+        return Step(network, algorithm, averaging)
 
     return make
 

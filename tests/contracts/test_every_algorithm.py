@@ -25,7 +25,7 @@ adapting = pytest.mark.parametrize(
         *(
             n
             for n, kind in algorithms.items()
-            if kind.uses_target and not kind.target_after_training
+            if kind.uses_target and kind.learns_from_target and not kind.target_after_training
         ),
         COMBINED,
     ],

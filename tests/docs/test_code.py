@@ -61,7 +61,7 @@ def _views(source, target):
 
     outputs = [NetworkOutput({"backbone": side}, torch.zeros(4, 2)) for side in (source, target)]
     labels = torch.zeros(4, dtype=torch.int64)
-    return Views(outputs[0], labels, outputs[1], None, None, 0.0)
+    return Views(outputs[0], labels, outputs[1], None, None, 0.0, torch.nn.Identity())
 
 
 def test_reproduce(tmp_path):

@@ -41,8 +41,10 @@ def batch(number: int, target: bool, teacher: bool) -> Batch:
 
 def make_step(name: str) -> Step:
     """All weights drawn here, so that no change of an initialisation moves the trajectory."""
-    network = build_network("mlp", {"widths": [16]}, Spec((FEATURES,), ("a", "b", "c")))
     kind = algorithms.get(name)
+    normalisation = "domain" if kind.keeps_domains_apart else "none"
+    options = {"widths": [16], "normalisation": normalisation}
+    network = build_network("mlp", options, Spec((FEATURES,), ("a", "b", "c")))
     # so that what waits for a sure teacher, or for its time, does something in these few steps
     wanted = {"threshold": 0.5, "start": 0.0, "critic": (8,)}
     options = {key: value for key, value in wanted.items() if key in kind.model_fields}

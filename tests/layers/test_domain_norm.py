@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from acclimate.layers.domain_norm import (
-    DomainBatchNorm2d,
+    DomainBatchNorm,
     keep_domains_apart,
     use_statistics_of,
 )
@@ -15,7 +15,7 @@ from acclimate.layers.domain_norm import (
 def pair():
     """Ours, and two of torch's that share our affine transform."""
     torch.manual_seed(0)
-    ours = DomainBatchNorm2d(3)
+    ours = DomainBatchNorm(3)
     nn.init.normal_(ours.weight)
     nn.init.normal_(ours.bias)
     theirs = [nn.BatchNorm2d(3) for _ in range(2)]
@@ -66,12 +66,27 @@ def test_the_target_is_the_default(pair):
     torch.testing.assert_close(ours.eval()(images), theirs[1].eval()(images))
 
 
-def test_a_batch_of_source_alone_leaves_the_target_alone(pair):
-    ours, _ = pair
+def test_a_batch_of_source_alone_stands_for_the_target(pair):
+    """As in source-only training: in evaluation the network would else have no statistics at all."""
+    ours, theirs = pair
     images = draw(6, 6)
     keep_domains_apart(ours, 6)
     ours(images)
-    assert torch.equal(ours.statistics[1].running_mean, torch.zeros(3))
+    theirs[0](images)
+    for statistics in ours.statistics:
+        assert torch.equal(statistics.running_mean, theirs[0].running_mean)
+        assert torch.equal(statistics.running_var, theirs[0].running_var)
+
+
+@pytest.mark.parametrize("source_rows", [1, 4])
+def test_vectors_as_pictures_of_one_pixel(source_rows):
+    vectors, images = DomainBatchNorm(3, vectors=True), DomainBatchNorm(3)
+    inputs = draw(source_rows, 11)[..., 0, 0]
+    for each in (vectors, images):
+        keep_domains_apart(each, source_rows)
+    if source_rows > 1:  # torch refuses to normalise a single pixel
+        torch.testing.assert_close(vectors(inputs), images(inputs[..., None, None])[..., 0, 0])
+    assert torch.isfinite(vectors(inputs)).all()
 
 
 def test_gradient_reaches_the_affine_transform_and_the_input(pair):

@@ -19,6 +19,8 @@ from acclimate.training.inference import load_model
 SCRIPT = Path(__file__).with_name("two_processes.py")
 # sums of eight float32 numbers, taken in another order
 ROUNDING = {"atol": 2e-6, "rtol": 1e-4}
+# the others' losses, and what they draw, are of the part that a process sees
+item_by_item = [n for n, kind in algorithms.items() if not (kind.compares_items or kind.draws)]
 
 
 def call(*arguments):
@@ -61,10 +63,12 @@ def test_parameters_are_equal_on_all_ranks(name, ranks):
     first, second = ranks[name]
     assert first.keys() == second.keys()
     for key, value in first.items():
-        assert torch.equal(value, second[key]), key
+        # of BatchNorm, rank 0's statistics are those of the model
+        if not key.endswith(("running_mean", "running_var")):
+            assert torch.equal(value, second[key]), key
 
 
-@pytest.mark.parametrize("name", algorithms.names())
+@pytest.mark.parametrize("name", item_by_item)
 def test_mean_gradient_is_that_of_the_joint_batch(name, ranks, script):
     step = script.make_step(name)
     step.train()
@@ -74,7 +78,7 @@ def test_mean_gradient_is_that_of_the_joint_batch(name, ranks, script):
         torch.testing.assert_close(ranks[name][0][f"gradient.{key}"], value, **ROUNDING)
 
 
-@pytest.mark.parametrize("name", algorithms.names())
+@pytest.mark.parametrize("name", item_by_item)
 def test_weights_are_those_of_one_process(name, ranks, script):
     step = script.make_step(name)
     optimiser = script.make_optimiser(step, script.SETTINGS)

@@ -35,14 +35,16 @@ def batch(number, rank=0, ranks=1):
 def make_step(name, seed=0):
     """Confident from the start, so that every term of the loss is at work."""
     torch.manual_seed(seed)
-    network = build_network("mlp", {"widths": [12, 10]}, SPEC)
-    options = {"threshold": 0.0} if "threshold" in algorithms.get(name).model_fields else {}
-    return Step(network, algorithms.get(name)(**options), averaging=0.9)
+    kind = algorithms.get(name)
+    normalisation = "domain" if kind.keeps_domains_apart else "none"
+    network = build_network("mlp", {"widths": [12, 10], "normalisation": normalisation}, SPEC)
+    options = {"threshold": 0.0} if "threshold" in kind.model_fields else {}
+    return Step(network, kind(**options), averaging=0.9)
 
 
 def gradients(forward, step, backward, rank=0, ranks=1):
-    """Gradients of the first batch, by name."""
-    backward(forward(batch(0, rank, ranks), 0.5, "all")["loss"])
+    """Gradients of the first batch in the first phase, by name."""
+    backward(forward(batch(0, rank, ranks), 0.5, step.algorithm.phases[0].name)["loss"])
     found = {n: p.grad.clone() for n, p in step.named_parameters() if p.grad is not None}
     step.zero_grad(set_to_none=True)
     return found
@@ -64,7 +66,7 @@ def weights_after_training(step, optimiser, forward, backward, rank=0, ranks=1):
 
 
 def main(folder: Path) -> None:
-    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
+    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp_find_unused_parameters_true")
     fabric.launch()
     rank, ranks = fabric.global_rank, fabric.world_size
     for name in algorithms.names():

@@ -1,6 +1,7 @@
 """Algorithms by name. Adding one: its file, and one line here."""
 
 from acclimate.algorithms import (  # noqa: F401
+    adabn,
     dann,
     dann_self_training,
     linear_svm,

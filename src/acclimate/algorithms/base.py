@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from acclimate.core.configuration import Options
 from acclimate.core.registry import Registry
-from acclimate.core.types import Views
+from acclimate.core.types import Batch, Views
 from acclimate.models.network import Network
 
 
@@ -48,11 +48,21 @@ class LastLayerMaterial(NamedTuple):
 class Phase(NamedTuple):
     """One of the optimiser steps that make up a training step.
 
-    ``trains`` names what moves: ``"network"`` and keys of the algorithm's modules; ``None`` = all.
+    ``trains`` names what moves: ``"network"`` or a part of it, ``"network.head"``, and keys of the
+    algorithm's modules; ``None`` = all. Where nothing of the network moves, its forward pass
+    keeps no graph.
     """
 
     name: str
     trains: tuple[str, ...] | None = None
+
+    def moves(self, parameter: str) -> bool:
+        """Whether the parameter called ``"network.head.weight"`` or ``"critic.0.bias"`` moves."""
+        return self.trains is None or any(f"{parameter}.".startswith(f"{t}.") for t in self.trains)
+
+    @property
+    def moves_network(self) -> bool:
+        return self.trains is None or any(t.partition(".")[0] == "network" for t in self.trains)
 
 
 class Algorithm(Options):
@@ -66,12 +76,23 @@ class Algorithm(Options):
     oracle: ClassVar[bool] = False
     #: whether it looks at target items
     uses_target: ClassVar[bool] = True
+    #: whether its losses depend on target items; without, only BatchNorm statistics do
+    learns_from_target: ClassVar[bool] = True
     #: whether it does so in ``last_layer`` alone: the losses see no target, no batches are drawn
     target_after_training: ClassVar[bool] = False
     #: whether the averaged network looks at weak views of the target: ``views.teacher_logits``
     uses_teacher: ClassVar[bool] = False
-    #: optimiser steps per training step
-    phases: ClassVar[tuple[Phase, ...]] = (Phase("all"),)
+    #: whether a loss is a statistic of the whole batch: several processes take it of their own parts
+    compares_items: ClassVar[bool] = False
+    #: whether it draws numbers in a step, from torch's global generator, which the loop seeds
+    draws: ClassVar[bool] = False
+    #: whether the network has to keep BatchNorm statistics of source and target apart
+    keeps_domains_apart: ClassVar[bool] = False
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The optimiser steps that make up a training step."""
+        return (Phase("all"),)
 
     @property
     def members(self) -> tuple[Algorithm, ...]:
@@ -88,6 +109,14 @@ class Algorithm(Options):
 
         Raises ``ConfigurationError`` where the options do not fit the network.
         """
+        return {}
+
+    def prepare(self, batch: Batch, progress: float) -> Batch:
+        """``batch`` with changed inputs, where a method works on inputs; nothing is changed in place."""
+        return batch
+
+    def extra_inputs(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+        """Further inputs, name → (N, ...), for the joint forward pass; they come back as ``views.extra``."""
         return {}
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:

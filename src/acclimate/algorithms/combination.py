@@ -17,7 +17,7 @@ from acclimate.algorithms.base import (
 )
 from acclimate.core.configuration import Options
 from acclimate.core.errors import ConfigurationError, near_miss
-from acclimate.core.types import Views
+from acclimate.core.types import Batch, NetworkOutput, Views
 from acclimate.models.network import Network
 
 SEPARATOR = "+"
@@ -52,6 +52,14 @@ class Combination(Algorithm):
         return any(part.uses_teacher for part in self.parts.values())
 
     @property
+    def draws(self) -> bool:  # type: ignore[override]
+        return any(part.draws for part in self.parts.values())
+
+    @property
+    def keeps_domains_apart(self) -> bool:  # type: ignore[override]
+        return any(part.keeps_domains_apart for part in self.parts.values())
+
+    @property
     def source_blend(self) -> float:
         return max(part.source_blend for part in self.parts.values())
 
@@ -60,13 +68,25 @@ class Combination(Algorithm):
         found = {name: part.modules(network) for name, part in self.parts.items()}
         return {name: nn.ModuleDict(dict(modules)) for name, modules in found.items() if modules}
 
+    def prepare(self, batch: Batch, progress: float) -> Batch:
+        for part in self.parts.values():
+            batch = part.prepare(batch, progress)
+        return batch
+
+    def extra_inputs(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+        return {
+            f"{name}.{key}": inputs
+            for name, part in self.parts.items()
+            for key, inputs in part.extra_inputs(batch, progress).items()
+        }
+
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         losses: dict[str, Tensor] = {}
         monitors: dict[str, Tensor | float] = {}
         for name, part in self.parts.items():
             own = modules[name] if name in modules else nn.ModuleDict()
             assert isinstance(own, nn.ModuleDict)
-            terms = part.losses(views, own, phase)
+            terms = part.losses(views._replace(extra=_own(views.extra, name)), own, phase)
             _add(losses, terms.losses, name)
             _add(monitors, terms.monitors, name)
         return Terms(losses, monitors)
@@ -77,6 +97,11 @@ class Combination(Algorithm):
             if layer is not None:
                 return layer
         return None
+
+
+def _own(extra: Mapping[str, NetworkOutput], part: str) -> dict[str, NetworkOutput]:
+    start = f"{part}."
+    return {key.removeprefix(start): each for key, each in extra.items() if key.startswith(start)}
 
 
 def _add(found: dict[str, Any], terms: Mapping[str, Any], part: str) -> None:
@@ -115,8 +140,8 @@ def assemble(
     if len(names) == 1:
         made: Algorithm = parts[names[0]]
         return made
-    if any(len(kind.phases) > 1 for kind in kinds.values()):
-        several = next(part for part, kind in kinds.items() if len(kind.phases) > 1)
+    several = next((name for name, part in parts.items() if len(part.phases) > 1), None)
+    if several is not None:
         raise ConfigurationError(
             f"algorithm {name}: {several} takes several optimiser steps at a time and cannot be combined"
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,17 @@ class NetworkOutput(NamedTuple):
         return NetworkOutput(layers, self.logits[start:stop])
 
 
+_NOTHING: Mapping[str, NetworkOutput] = MappingProxyType({})
+
+
 class Views(NamedTuple):
     """What an algorithm's losses see: one joint forward pass, split by domain.
 
     ``teacher_logits``: (T, classes) of the averaged network on the weak target view, where asked.
     ``batch`` gives the inputs themselves, without labelled target items; ``progress`` is the share
-    of training done, in [0, 1].
+    of training done, in [0, 1]. ``network`` is there for a second look: its head on changed
+    features, or all of it on changed inputs. ``teacher`` is its weight average, ``None`` where
+    none is kept. ``extra``: what the network says of the algorithm's own ``extra_inputs``.
     """
 
     source: NetworkOutput
@@ -72,3 +79,6 @@ class Views(NamedTuple):
     teacher_logits: Tensor | None
     batch: Batch
     progress: float
+    network: nn.Module
+    teacher: nn.Module | None = None
+    extra: Mapping[str, NetworkOutput] = _NOTHING

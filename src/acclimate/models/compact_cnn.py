@@ -6,7 +6,6 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from acclimate.core.types import Spec
-from acclimate.layers.batch_norm import BatchNormOfVectors
 from acclimate.models.network import (
     Network,
     NetworkOptions,
@@ -51,8 +50,7 @@ class CompactCnn(NetworkOptions):
         hidden: list[nn.Module] = [nn.Dropout(self.dropout)] if self.dropout else []
         normalised = self.normalisation != "none"
         hidden.append(nn.Linear(width, self.hidden, bias=not normalised))
-        if normalised:
-            hidden.append(BatchNormOfVectors(self.hidden))
+        hidden += normalisation_layer(self.normalisation, self.hidden, vectors=True)
         hidden.append(nn.ReLU())
         return Network(
             backbone, width, [nn.Sequential(*hidden)], spec, (self.hidden,), (self.hidden,)

@@ -8,7 +8,13 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from acclimate.core.types import Spec
-from acclimate.models.network import Network, NetworkOptions, networks
+from acclimate.models.network import (
+    Network,
+    NetworkOptions,
+    Normalisation,
+    networks,
+    normalisation_layer,
+)
 
 
 @networks.register("mlp")
@@ -16,6 +22,7 @@ class Mlp(NetworkOptions):
     """Fully connected ReLU layers, 100 units as in the paper's shallow networks; domain classifier 100."""
 
     widths: tuple[int, ...] = Field((100,), description="of the feature layers, at least one")
+    normalisation: Normalisation = Field("none", description="none, batch, or domain (kept apart)")
     dropout: float = Field(0.0, ge=0, lt=1, description="after each layer")
 
     @field_validator("widths")
@@ -29,7 +36,9 @@ class Mlp(NetworkOptions):
         layers: list[nn.Module] = [nn.Flatten()]
         incoming = prod(spec.input_shape)
         for width in self.widths:
-            layers += [nn.Linear(incoming, width), nn.ReLU(inplace=True)]
+            layers.append(nn.Linear(incoming, width))
+            layers += normalisation_layer(self.normalisation, width, vectors=True)
+            layers.append(nn.ReLU(inplace=True))
             if self.dropout:
                 layers.append(nn.Dropout(self.dropout))
             incoming = width

@@ -13,7 +13,8 @@ from acclimate.core.configuration import Options
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.registry import Registry
 from acclimate.core.types import NetworkOutput, Spec
-from acclimate.layers.domain_norm import DomainBatchNorm2d
+from acclimate.layers.batch_norm import BatchNormOfVectors
+from acclimate.layers.domain_norm import DomainBatchNorm
 
 Normalisation = Literal["none", "batch", "domain"]
 
@@ -92,12 +93,14 @@ def build_network(name: str, options: Mapping[str, object], spec: Spec) -> Netwo
     return configuration.make(spec).to(memory_format=torch.channels_last)
 
 
-def normalisation_layer(kind: Normalisation, channels: int) -> list[nn.Module]:
-    """The normalisation that stands between a convolution and its non-linearity."""
+def normalisation_layer(
+    kind: Normalisation, channels: int, *, vectors: bool = False
+) -> list[nn.Module]:
+    """The normalisation that stands before a non-linearity, of pictures or of ``vectors``."""
     if kind == "batch":
-        return [nn.BatchNorm2d(channels)]
+        return [BatchNormOfVectors(channels) if vectors else nn.BatchNorm2d(channels)]
     if kind == "domain":
-        return [DomainBatchNorm2d(channels)]
+        return [DomainBatchNorm(channels, vectors=vectors)]
     return []
 
 

@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 
 import acclimate
+from acclimate.algorithms import combination
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.records import Environment
 from acclimate.training.settings import FitSettings
@@ -28,7 +29,9 @@ def make_fabric(settings: FitSettings, strategy: str = "auto") -> Fabric:
     if precision == "16" and accelerator == "cpu":
         raise ConfigurationError("precision 16 needs a GPU; on the CPU choose 32 or bf16")
     if settings.devices > 1 and strategy == "auto":
-        strategy = "ddp"
+        algorithm = combination.make(settings.algorithm, settings.algorithm_options)
+        # a phase in which the network rests leaves its parameters without a gradient
+        strategy = "ddp" if len(algorithm.phases) == 1 else "ddp_find_unused_parameters_true"
     # it announces the precision, on standard error and for every run
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)

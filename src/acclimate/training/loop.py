@@ -54,18 +54,21 @@ def train(
         forward: ``step`` as wrapped for several devices; every loss goes through it.
         clip: bounds the gradients before the optimiser looks at them; ``fabric.clip_gradients``
             knows of the loss scale of 16 bit precision.
-        seed: of dropout, the only randomness in a step; sets torch's global generator where used.
+        seed: of dropout and of what an algorithm draws, the only randomness in a step; sets
+            torch's global generator where used.
 
     Algorithm 2 of Ganin et al. (JMLR 2016) is the case of one phase and plain SGD.
     """
     forward = forward or step
     phases = step.algorithm.phases
-    has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in step.modules())
+    drawn = step.algorithm.draws or any(
+        isinstance(module, nn.Dropout) and module.p > 0 for module in step.modules()
+    )
     step.train()
     for index, batch in zip(range(start, steps), batches, strict=False):
         progress = index / steps
         rate = set_rate(progress)
-        if has_dropout:
+        if drawn:
             torch.manual_seed(derive_seed(seed, "dropout", index))
         for phase in phases:
             values: Values = forward(batch, progress, phase.name)
@@ -93,7 +96,6 @@ def _keep_only(step: Step, phase: Phase) -> None:
     """Drop the gradients of what a phase does not train; the optimiser passes over them."""
     if phase.trains is None:
         return
-    parts = {"network": step.network, **dict(step.modules_of_algorithm.items())}
-    for name, part in parts.items():
-        if name not in phase.trains:
-            part.zero_grad(set_to_none=True)
+    for name, parameter in step.trainable():
+        if not phase.moves(name):
+            parameter.grad = None

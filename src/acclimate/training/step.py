@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from acclimate.algorithms.base import Algorithm
-from acclimate.core.types import Batch, Views
+from acclimate.core.types import Batch, NetworkOutput, Views
 from acclimate.layers.averaging import averaged_copy, update_average
 from acclimate.layers.domain_norm import keep_domains_apart
 from acclimate.models.network import Network
@@ -48,10 +50,13 @@ class Step(nn.Module):
 
         Nothing is synchronised with the host: read values only where they are logged.
         """
-        views, labelled_logits = self._views(batch, progress)
+        moves_network = any(p.moves_network for p in self.algorithm.phases if p.name == phase)
+        with torch.set_grad_enabled(moves_network and torch.is_grad_enabled()):
+            views, labelled_logits = self._views(batch, progress)
         losses, monitors = self.algorithm.losses(views, self.modules_of_algorithm, phase)
         if batch.labelled_target is not None:
             labels = batch.labelled_target.labels
+            assert labelled_logits is not None
             losses = in_balance(losses, classification_loss(labelled_logits, labels))
         total = (
             torch.stack(list(losses.values())).sum()
@@ -67,23 +72,43 @@ class Step(nn.Module):
         if self.average is not None:
             update_average(self.average, self.network, self.averaging, steps_done)
 
-    def _views(self, batch: Batch, progress: float) -> tuple[Views, Tensor]:
+    def _views(self, batch: Batch, progress: float) -> tuple[Views, Tensor | None]:
         """What the algorithm sees, and the logits of the labelled target items, which it does not."""
         labelled = batch.labelled_target
-        unlabelled = batch._replace(labelled_target=None)
-        parts = [batch.source, batch.target, None if labelled is None else labelled.inputs]
-        present = [part for part in parts if part is not None]
-        joint = torch.cat(present) if len(present) > 1 else batch.source
-        rows = len(batch.source)
-        stop = rows + (0 if batch.target is None else len(batch.target))
-        keep_domains_apart(self.network, rows)
-        output = self.network(joint)
-        target = None if batch.target is None else output.rows(rows, stop)
-        teacher = self._teacher_logits(batch)
+        batch = self.algorithm.prepare(batch._replace(labelled_target=None), progress)
+        extra = dict(self.algorithm.extra_inputs(batch, progress))
+        inputs = {"source": batch.source, "target": batch.target, **extra}
+        inputs["labelled target"] = None if labelled is None else labelled.inputs
+        keep_domains_apart(self.network, len(batch.source))
+        seen = self._jointly({name: part for name, part in inputs.items() if part is not None})
         views = Views(
-            output.rows(0, rows), batch.source_labels, target, teacher, unlabelled, progress
+            seen["source"],
+            batch.source_labels,
+            seen.get("target"),
+            self._teacher_logits(batch),
+            batch,
+            progress,
+            self.network,
+            self.average,
+            {name: seen[name] for name in extra},
         )
-        return views, output.logits[stop:]
+        return views, None if labelled is None else seen["labelled target"].logits
+
+    def _jointly(self, inputs: dict[str, Tensor]) -> dict[str, NetworkOutput]:
+        """What the network says of each of the ``inputs``, all in one pass."""
+        output = self.network(
+            torch.cat(list(inputs.values())) if len(inputs) > 1 else inputs["source"]
+        )
+        stop, seen = 0, {}
+        for name, part in inputs.items():
+            start, stop = stop, stop + len(part)
+            seen[name] = output.rows(start, stop)
+        return seen
+
+    def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Parameters that an optimiser moves, by the names that phases know: ``network.head.bias``."""
+        yield from self.network.named_parameters("network")
+        yield from self.modules_of_algorithm.named_parameters()
 
     @torch.no_grad()
     def _teacher_logits(self, batch: Batch) -> Tensor | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from acclimate.algorithms import combination
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.core.records import DomainSummary
 from acclimate.core.types import Spec
@@ -158,12 +159,19 @@ def _summarise(domain: Domain, source: Domain, **parts: Domain) -> DomainSummary
 
 
 def choose_network(settings: FitSettings, spec: Spec) -> FitSettings:
-    """Settle ``auto``, which takes our network for the data, and ``paper``, which takes the paper's."""
-    if settings.network not in BY_DATA:
-        return settings
-    for_pictures, for_vectors = BY_DATA[settings.network]
-    chosen = for_vectors if len(spec.input_shape) == 1 else for_pictures
-    return replace_settings(settings, network=chosen)
+    """Settle ``auto``, which takes our network for the data, and ``paper``, which takes the paper's.
+
+    An algorithm that keeps the domains' statistics apart gets a network that does.
+    """
+    if settings.network in BY_DATA:
+        for_pictures, for_vectors = BY_DATA[settings.network]
+        chosen = for_vectors if len(spec.input_shape) == 1 else for_pictures
+        settings = replace_settings(settings, network=chosen)
+    algorithm = combination.make(settings.algorithm, settings.algorithm_options)
+    if algorithm.keeps_domains_apart:
+        options = {"normalisation": "domain", **settings.network_options}
+        settings = replace_settings(settings, network_options=options)
+    return settings
 
 
 def replace_settings(settings: FitSettings, **changes: object) -> FitSettings:
