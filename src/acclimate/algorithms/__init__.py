@@ -5,7 +5,9 @@ from acclimate.algorithms import (  # noqa: F401
     dann,
     dann_self_training,
     linear_svm,
+    m3sda,
     mi,
+    multi_source_dann,
     source_only,
     subspace_alignment,
 )

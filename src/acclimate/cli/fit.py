@@ -28,7 +28,10 @@ def register(app: typer.Typer) -> None:
 
 def fit(
     source: Annotated[
-        str | None, typer.Option(help="Labelled: a data set, a folder of class folders, .npz.")
+        list[str] | None,
+        typer.Option(
+            help="Labelled: a data set, a folder of class folders, .npz. Several: give it again."
+        ),
     ] = None,
     target: Annotated[
         str | None, typer.Option(help="Unlabelled: a data set, a folder of pictures, .npz.")
@@ -297,7 +300,7 @@ def _plan(
         return continued_settings(output, protocol, given, assignments), output
     chosen = new_settings(protocol, given, assignments)
     folder = output or default_folder(chosen)
-    check_folder(folder, chosen.source)
+    check_folder(folder, chosen.sources)
     return chosen, folder
 
 

@@ -70,11 +70,16 @@ def continued_settings(
 
 def default_folder(settings: FitSettings) -> Path:
     """``acclimate-runs/SOURCE-to-TARGET-ALGORITHM-seedN``."""
-    parts = [_short(settings.source), "to", _short(settings.target), settings.algorithm]
+    parts = [
+        "+".join(map(_short, settings.sources)),
+        "to",
+        _short(settings.target),
+        settings.algorithm,
+    ]
     return Path("acclimate-runs") / "-".join([*parts, f"seed{settings.seed}"])
 
 
-def check_folder(folder: Path, source: str) -> None:
+def check_folder(folder: Path, sources: Sequence[str]) -> None:
     """Raise ``ConfigurationError`` for an ``--output`` that cannot work, before data is opened."""
     resolved = folder.resolve()
     place = next(path for path in (resolved, *resolved.parents) if path.exists())
@@ -84,10 +89,12 @@ def check_folder(folder: Path, source: str) -> None:
         raise ConfigurationError(
             f"--output {folder}: {place} cannot be written; choose another place"
         )
-    if Path(source).is_dir() and resolved.is_relative_to(Path(source).resolve()):
-        raise ConfigurationError(
-            f"--output {folder} lies inside --source {source}, whose folders are classes; choose another place"
-        )
+    for source in sources:
+        if Path(source).is_dir() and resolved.is_relative_to(Path(source).resolve()):
+            raise ConfigurationError(
+                f"--output {folder} lies inside --source {source}, whose folders are classes; "
+                "choose another place"
+            )
 
 
 def said_in(command: str, option: str) -> bool:

@@ -44,6 +44,20 @@ def cosine_with_warmup(progress: float, warmup: float = 0.05) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (progress - warmup) / (1.0 - warmup)))
 
 
+def trapezoid(progress: float, warmup: float = 0.05, decay: float = 0.3) -> float:
+    """Learning-rate factor: linear from near 0 to 1 over ``warmup``, 1, then linear to 0 over ``decay``.
+
+    Zhai et al., "Scaling vision transformers", 2022, and others since: what is learnt while the
+    rate is high goes on for longer than with a cosine, and the decay settles it.
+
+    >>> trapezoid(0.05), trapezoid(0.7), round(trapezoid(0.85), 6), trapezoid(1.0)
+    (1.0, 1.0, 0.5, 0.0)
+    """
+    if progress < warmup:
+        return max(progress / warmup, 0.02)
+    return min(1.0, (1.0 - progress) / decay)
+
+
 def constant(progress: float) -> float:
     """Learning-rate factor 1.
 
@@ -56,5 +70,6 @@ def constant(progress: float) -> float:
 LEARNING_RATE_SCHEDULES: dict[str, Schedule] = {
     "paper": paper_annealing,
     "cosine": cosine_with_warmup,
+    "trapezoid": trapezoid,
     "constant": constant,
 }

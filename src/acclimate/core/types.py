@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,12 @@ class Spec:
     """What a network has to fit.
 
     ``input_shape`` is (channels, height, width) for images, (features,) for vectors.
+    ``source_count``: how many sources are pooled.
     """
 
     input_shape: tuple[int, ...]
     class_names: tuple[str, ...]
+    source_count: int = 1
 
     @property
     def class_count(self) -> int:
@@ -39,6 +41,7 @@ class Batch(NamedTuple):
     ``target``: (T, ...) float, augmented like the source, or ``None`` for algorithms that use none.
     ``target_weak``: (T, ...) float, the same items hardly augmented, where a teacher looks at them.
     ``labelled_target``: the few labelled items of a run that was given some; no algorithm sees them.
+    ``source_places``: (S,) int64, which of several sources an item is from; ``None`` for one source.
     """
 
     source: Tensor
@@ -46,6 +49,7 @@ class Batch(NamedTuple):
     target: Tensor | None
     target_weak: Tensor | None
     labelled_target: LabelledBatch | None = None
+    source_places: Tensor | None = None
 
 
 class NetworkOutput(NamedTuple):
@@ -79,6 +83,6 @@ class Views(NamedTuple):
     teacher_logits: Tensor | None
     batch: Batch
     progress: float
-    network: nn.Module
-    teacher: nn.Module | None = None
+    network: Any  # a models.Network, which nothing in core can name
+    teacher: Any = None
     extra: Mapping[str, NetworkOutput] = _NOTHING

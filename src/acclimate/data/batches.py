@@ -20,10 +20,14 @@ from acclimate.data.domain import Domain, ResidentStore
 
 
 class StoredBatch(NamedTuple):
-    """``items``: as stored, uint8 (B, H, W, C) or float32 (B, D); ``labels``: (B,) int64 or ``None``."""
+    """``items``: as stored, uint8 (B, H, W, C) or float32 (B, D); ``labels``: (B,) int64 or ``None``.
+
+    ``places``: (B,) int64, which of several pooled domains each item is from; else ``None``.
+    """
 
     items: Tensor
     labels: Tensor | None
+    places: Tensor | None = None
 
 
 class Order:
@@ -36,20 +40,54 @@ class Order:
 
     def at(self, step: int) -> Tensor:
         """Indices (batch_size,) int64 of ``step``."""
-        start, stop = step * self.batch_size, (step + 1) * self.batch_size
-        parts = []
+        return self.between(step * self.batch_size, (step + 1) * self.batch_size)
+
+    def between(self, start: int, stop: int) -> Tensor:
+        """Indices (stop − start,) int64 of the endless sequence's items ``start`` to ``stop``."""
+        parts = [torch.empty(0, dtype=torch.int64)]
         while start < stop:
             epoch, offset = divmod(start, self.count)
             taken = min(self.count - offset, stop - start)
             parts.append(self._permutation(epoch)[offset : offset + taken])
             start += taken
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return torch.cat(parts)
 
     def _permutation(self, epoch: int) -> Tensor:
         if self._epoch is None or self._epoch[0] != epoch:
             drawn = torch.randperm(self.count, generator=generator(self.seed, self.purpose, epoch))
             self._epoch = (epoch, drawn)
         return self._epoch[1]
+
+
+class BalancedOrder:
+    """As ``Order`` for pooled domains: every batch has as many items of each, up to one."""
+
+    def __init__(self, places: Tensor, batch_size: int, seed: int, purpose: str) -> None:
+        self.batch_size, self.seed, self.purpose = batch_size, seed, purpose
+        self.members = [
+            (places == place).nonzero().squeeze(1) for place in range(int(places.max()) + 1)
+        ]
+        self.orders = [
+            Order(len(members), batch_size, seed, f"{purpose} {number}")
+            for number, members in enumerate(self.members)
+        ]
+
+    def at(self, step: int) -> Tensor:
+        """Indices (batch_size,) int64 of ``step``, the domains in random places of the batch."""
+        start, stop, kinds = step * self.batch_size, (step + 1) * self.batch_size, len(self.orders)
+        # item i of the endless sequence belongs to domain i mod K
+        parts = [
+            members[order.between(-((number - start) // kinds), -((number - stop) // kinds))]
+            for number, (members, order) in enumerate(zip(self.members, self.orders, strict=True))
+        ]
+        draws = generator(self.seed, self.purpose, "places", step)
+        return torch.cat(parts)[torch.randperm(self.batch_size, generator=draws)]
+
+
+class Ordered(Protocol):
+    """The items of each step."""
+
+    def at(self, step: int) -> Tensor: ...
 
 
 class BatchSource(Protocol):
@@ -64,11 +102,12 @@ class ResidentBatches:
     """The domain lies on the device; a batch is one gather there."""
 
     def __init__(
-        self, domain: Domain, order: Order, device: torch.device, rank: int, ranks: int
+        self, domain: Domain, order: Ordered, device: torch.device, rank: int, ranks: int
     ) -> None:
         assert isinstance(domain.store, ResidentStore)
         self.items = domain.store.tensor.to(device)
         self.labels = None if domain.labels is None else domain.labels.to(device)
+        self.places = None if domain.places is None else domain.places.to(device)
         self.order, self.device, self.rank, self.ranks = order, device, rank, ranks
 
     def between(self, start: int, stop: int) -> Iterator[StoredBatch]:
@@ -76,20 +115,26 @@ class ResidentBatches:
             indices = self.order.at(step)[self.rank :: self.ranks].to(
                 self.device, non_blocking=True
             )
-            labels = None if self.labels is None else self.labels.index_select(0, indices)
-            yield StoredBatch(self.items.index_select(0, indices), labels)
+            labels, places = (
+                None if known is None else known.index_select(0, indices)
+                for known in (self.labels, self.places)
+            )
+            yield StoredBatch(self.items.index_select(0, indices), labels, places)
 
 
 class _Steps(torch.utils.data.Dataset[StoredBatch]):
     """A step's batch, decoded by whichever worker is free."""
 
-    def __init__(self, domain: Domain, order: Order, rank: int, ranks: int) -> None:
+    def __init__(self, domain: Domain, order: Ordered, rank: int, ranks: int) -> None:
         self.domain, self.order, self.rank, self.ranks = domain, order, rank, ranks
 
     def __getitem__(self, step: int) -> StoredBatch:
         indices = self.order.at(step)[self.rank :: self.ranks]
-        labels = None if self.domain.labels is None else self.domain.labels[indices]
-        return StoredBatch(self.domain.store.gather(indices), labels)
+        labels, places = (
+            None if known is None else known[indices]
+            for known in (self.domain.labels, self.domain.places)
+        )
+        return StoredBatch(self.domain.store.gather(indices), labels, places)
 
 
 class StreamedBatches:
@@ -98,7 +143,7 @@ class StreamedBatches:
     def __init__(
         self,
         domain: Domain,
-        order: Order,
+        order: Ordered,
         device: torch.device,
         rank: int,
         ranks: int,
@@ -116,9 +161,11 @@ class StreamedBatches:
             multiprocessing_context="spawn" if self.workers else None,
             pin_memory=self.device.type == "cuda",
         )
-        for items, labels in loader:
-            on_device = None if labels is None else labels.to(self.device, non_blocking=True)
-            yield StoredBatch(items.to(self.device, non_blocking=True), on_device)
+        for items, labels, places in loader:
+            yield StoredBatch(self._moved(items), self._moved(labels), self._moved(places))
+
+    def _moved(self, part: Any) -> Any:
+        return None if part is None else part.to(self.device, non_blocking=True)
 
 
 def make_batches(
@@ -147,7 +194,9 @@ def make_batches(
             f"a batch of {batch_size} cannot be shared evenly by {ranks} processes; "
             f"give a --batch-size divisible by {ranks}"
         )
-    order = Order(len(domain), batch_size, seed, purpose)
+    order: Ordered = Order(len(domain), batch_size, seed, purpose)
+    if domain.places is not None:
+        order = BalancedOrder(domain.places, batch_size, seed, purpose)
     if isinstance(domain.store, ResidentStore):
         return ResidentBatches(domain, order, device, rank, ranks)
     return StreamedBatches(domain, order, device, rank, ranks, workers)

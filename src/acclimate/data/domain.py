@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -48,7 +49,8 @@ class Domain:
     ``labels``: (N,) int64 in [0, classes) or ``None``. ``item_names``: a name for each item (a
     path, an index) for predictions and reports. ``skipped``: one line for each file left out.
     ``groups``: (N,) int64, equal for near-duplicates (the frames of one video), which no split
-    may put into two parts; ``None`` where every item stands for itself.
+    may put into two parts; ``None`` where every item stands for itself. ``places``: (N,) int64,
+    which of the pooled domains (``place_names``) an item comes from; ``None`` for a single one.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Domain:
     item_names: tuple[str, ...] | None = None
     skipped: tuple[str, ...] = field(default=())
     groups: Tensor | None = None
+    places: Tensor | None = None
+    place_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.groups is not None and self.groups.shape != (len(self),):
@@ -104,7 +108,79 @@ class Domain:
             item_names=tuple(self.name_of(int(i)) for i in indices) if self.item_names else None,
             skipped=(),
             groups=None if self.groups is None else self.groups[indices],
+            places=None if self.places is None else self.places[indices],
         )
+
+
+def pool(domains: Sequence[Domain]) -> Domain:
+    """Several labelled domains as one, which remembers where each item comes from.
+
+    Raises ``DataError`` where their classes or the shapes of their items differ.
+    """
+    first = domains[0]
+    for other in domains[1:]:
+        if other.input_shape != first.input_shape:
+            raise DataError(
+                f"sources {first.name} and {other.name} have items of shapes {first.input_shape} and "
+                f"{other.input_shape}: they must have the same"
+            )
+        if other.class_names != first.class_names:
+            raise DataError(
+                f"sources {first.name} and {other.name} have different classes: "
+                f"{', '.join(first.class_names)} and {', '.join(other.class_names)}"
+            )
+    sizes = torch.tensor([len(domain) for domain in domains])
+    labels = [domain.labels for domain in domains if domain.labels is not None]
+    names = [domain.name_of(index) for domain in domains for index in range(len(domain))]
+    return Domain(
+        " + ".join(domain.name for domain in domains),
+        _joined([domain.store for domain in domains]),
+        torch.cat(labels) if len(labels) == len(domains) else None,
+        first.class_names,
+        tuple(names) if any(domain.item_names for domain in domains) else None,
+        tuple(line for domain in domains for line in domain.skipped),
+        _pooled_groups(domains),
+        torch.arange(len(domains)).repeat_interleave(sizes),
+        tuple(domain.name for domain in domains),
+    )
+
+
+def _joined(stores: list[Store]) -> Store:
+    resident = [store.tensor for store in stores if isinstance(store, ResidentStore)]
+    return ResidentStore(torch.cat(resident)) if len(resident) == len(stores) else Chain(stores)
+
+
+def _pooled_groups(domains: Sequence[Domain]) -> Tensor | None:
+    """Groups of all domains, none shared by two; an item without a group is one of its own."""
+    if all(domain.groups is None for domain in domains):
+        return None
+    found: list[Tensor] = []
+    for domain in domains:
+        own = torch.arange(len(domain)) if domain.groups is None else domain.groups
+        start = int(found[-1].max()) + 1 if found else 0
+        found.append(own - own.min() + start)
+    return torch.cat(found)
+
+
+class Chain:
+    """Several stores, one behind the other."""
+
+    def __init__(self, stores: Sequence[Store]) -> None:
+        self.stores = tuple(stores)
+        self.stops = torch.tensor([store.shape[0] for store in stores]).cumsum(0)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (int(self.stops[-1]), *self.stores[0].shape[1:])
+
+    def gather(self, indices: Tensor) -> Tensor:
+        owner = torch.searchsorted(self.stops, indices.cpu(), right=True)
+        parts: list[Tensor] = []
+        for number, store in enumerate(self.stores):
+            start = int(self.stops[number]) - store.shape[0]
+            parts.append(store.gather(indices[owner == number] - start))
+        # back into the order that was asked for
+        return torch.cat(parts)[owner.argsort(stable=True).argsort()]
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ class BatchLoader:
             adapted = self.preprocessing.normalise(unit)
             if self.weak is not None:
                 weak = self._view(target.items, self.weak, step, "weak")
-        return Batch(self.preprocessing.normalise(inputs), source.labels, adapted, weak)
+        normalised = self.preprocessing.normalise(inputs)
+        return Batch(normalised, source.labels, adapted, weak, source_places=source.places)
 
     def _with_labelled(self, step: int, batch: Batch, few: StoredBatch) -> Batch:
         assert few.labels is not None

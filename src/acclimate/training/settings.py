@@ -21,7 +21,7 @@ Precision = Literal["auto", "32", "bf16", "16"]
 class FitSettings(Options):
     """Everything that decides what a run computes. The defaults are our recipe."""
 
-    source: str = Field(min_length=1)
+    source: str | tuple[str, ...] = Field(min_length=1, description="one, or several of one task")
     target: str = Field(min_length=1)
     unlabelled_target: bool = Field(False, description="take a target folder as plain images")
     target_labels: int | str | None = Field(
@@ -69,6 +69,19 @@ class FitSettings(Options):
     validator: str = "default"
     evaluations: int = Field(20, ge=1, description="how often to evaluate and save")
     log_every: int = Field(50, ge=1, description="steps between logged rows")
+
+    @field_validator("source")
+    @classmethod
+    def _each_source_once(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(given, str):
+            return given
+        if not all(given) or len(set(given)) < len(given):
+            raise ValueError(f"names a source twice or not at all: {', '.join(map(repr, given))}")
+        return given if len(given) > 1 else given[0]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.source,) if isinstance(self.source, str) else self.source
 
     @field_validator("target_labels", mode="before")
     @classmethod

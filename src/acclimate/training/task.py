@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,10 +14,10 @@ from acclimate.algorithms import combination
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.core.records import DomainSummary
 from acclimate.core.types import Spec
-from acclimate.data.domain import Domain, ResidentStore
+from acclimate.data.domain import Domain, ResidentStore, pool
 from acclimate.data.labelled_items import read_labelled_items
 from acclimate.data.preprocessing import Kind, Preprocessing, fit_preprocessing
-from acclimate.data.sources import has_test_split, open_source, open_target
+from acclimate.data.sources import has_test_split, open_domain, open_source, open_target
 from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
 from acclimate.training.settings import BY_DATA, FitSettings
 
@@ -81,7 +83,7 @@ def open_task(settings: FitSettings) -> Task:
         source_splits.train,
         parts.adapt,
     )
-    spec = Spec(source.input_shape, source.class_names)
+    spec = Spec(source.input_shape, source.class_names, len(settings.sources))
     return Task(source_splits, parts, spec, preprocessing, (first, second))
 
 
@@ -90,25 +92,44 @@ def _common_shape(settings: FitSettings) -> tuple[int | None, int | None]:
     size, channels = settings.size, settings.channels
     if size is not None and channels is not None:
         return size, channels
-    source = _open_source(settings, size, channels)
-    if not source.is_image:
-        return size, channels
-    common: int | None = channels or source.input_shape[0]
+    shapes: list[tuple[int, ...]] = []
+    for source in _each_source(settings, size, channels):
+        if not source.is_image:
+            return size, channels
+        shapes.append(source.input_shape)
+        named = _emptied(source)
+    common = channels or max(shape[0] for shape in shapes)
     if common == 1 and channels is None:
-        target = _open_target(settings, source, None, None, "train")
+        target = _open_target(settings, named, None, None, "train")
         common = target.input_shape[0] if target.is_image else 1
-    return size or max(source.input_shape[1:]), common
+    return size or max(shapes[0][1:]), common
 
 
 def _emptied(domain: Domain) -> Domain:
     """Name, shape and classes of a domain without its items."""
     store = ResidentStore(torch.empty(0, *domain.store.shape[1:]))
-    return replace(domain, store=store, labels=None, item_names=None, groups=None)
+    return replace(domain, store=store, labels=None, item_names=None, groups=None, places=None)
 
 
 def _open_source(settings: FitSettings, size: int | None, channels: int | None) -> Domain:
-    limit = settings.memory_limit << 20
-    return open_source(settings.source, size=size, channels=channels, resident_limit=limit)
+    sources = list(_each_source(settings, size, channels))
+    return pool(sources) if len(sources) > 1 else sources[0]
+
+
+def _each_source(settings: FitSettings, size: int | None, channels: int | None) -> Iterator[Domain]:
+    """The sources one after the other; the first one's classes are everybody's."""
+    first, *others = settings.sources
+    common: Any = {
+        "size": size,
+        "channels": channels,
+        "resident_limit": settings.memory_limit << 20,
+    }
+    source = open_source(first, **common)
+    yield source
+    names = source.class_names
+    del source
+    for other in others:
+        yield open_domain(other, labels="required", class_names=names, **common)
 
 
 def _open_target(
