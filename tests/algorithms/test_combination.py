@@ -167,7 +167,7 @@ def test_options_reach_their_part():
         ),
         ("dann+dann", {}, "algorithm dann+dann names one of its parts twice"),
         ("dann+train-on-target", {}, "an oracle cannot be combined"),
-        ("dan+mi", {}, "unknown algorithm 'dan'. Did you mean 'dann'?"),
+        ("dannn+mi", {}, "unknown algorithm 'dannn'. Did you mean 'dann'?"),
         ("dann+", {}, "unknown algorithm ''."),
     ],
 )
@@ -217,3 +217,8 @@ def test_the_part_that_makes_a_last_layer_makes_it():
     layer = Combination(parts={"dann": Dann(), "maker": Maker()}).last_layer(None)
     assert layer.note == "made"
     assert Combination(parts={"dann": Dann(), "mi": MutualInformation()}).last_layer(None) is None
+
+
+def test_what_freezes_a_layer_cannot_be_combined():
+    with pytest.raises(ConfigurationError, match="shot trains a part of the network only"):
+        combination.make("dann+shot", {})

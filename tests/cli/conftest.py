@@ -9,6 +9,8 @@ from acclimate.core.records import DomainSummary, Environment, RunRecord
 from acclimate.core.types import Spec
 from acclimate.models.files import ModelDescription, save_model
 from acclimate.models.network import build_network
+from acclimate.training.evaluate import store_evidence
+from acclimate.validators import Evidence
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -48,6 +50,10 @@ def run_folder(tmp_path):
         source=domain,
         target=domain,
     ).write(folder)
+    outputs, labels = torch.randn(2, 12, 3), torch.arange(12) % 3
+    evidence = Evidence(outputs[0], outputs[0], labels, outputs[1], outputs[1])
+    (folder / "evaluations").mkdir()
+    store_evidence(folder / "evaluations" / "step-00000010.npz", evidence)
     return folder
 
 

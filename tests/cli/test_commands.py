@@ -72,6 +72,7 @@ JSON_LINES = {
     "evaluate": ["evaluate", "RUN", "--data", "PICTURES"],
     "predict": ["predict", "RUN", "PICTURES", "--output", "out.csv"],
     "report": ["report", "RUN"],
+    "select": ["select", "RUN"],
     "fit": [
         *("fit", "--source", "PICTURES", "--target", "PICTURES", "--output", "NEW"),
         *("--steps", "2", "--batch-size", "2", "--size", "28", "--evaluations", "1"),

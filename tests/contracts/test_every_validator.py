@@ -6,10 +6,16 @@ import math
 import pytest
 import torch
 
+from acclimate.core.errors import ConfigurationError
 from acclimate.validators import Evidence, validators
 
 every_validator = pytest.mark.parametrize("name", validators.names())
 CLASSES, ITEMS = 4, 60
+WITHOUT_SOURCE_LABELS = {
+    *("entropy", "diversity", "information-maximisation", "bnm", "snd"),
+    *("class-clustering", "class-silhouette", "consistency", "mixval"),
+    *("domain-classifier-error", "proxy-a-distance", "mmd"),
+}
 
 
 def make_evidence(quality=3.0, seed=0, predicted=None):
@@ -24,7 +30,16 @@ def make_evidence(quality=3.0, seed=0, predicted=None):
         features = logits @ torch.randn(CLASSES, 8, generator=random)
         parts.append((features, logits, labels))
     (source_features, source_logits, labels), (target_features, target_logits, _) = parts
-    return Evidence(source_features, source_logits, labels, target_features, target_logits)
+    return Evidence(
+        source_features,
+        source_logits,
+        labels,
+        target_features,
+        target_logits,
+        torch.arange(ITEMS),
+        target_logits + 0.1 * torch.randn(ITEMS, CLASSES, generator=random),
+        0.55 * target_logits + 0.45 * target_logits.roll(1, 0),
+    )
 
 
 def score(name, evidence):
@@ -52,6 +67,7 @@ def test_finite_when_one_class_takes_all(name, quality):
 def test_finite_on_a_single_item(name):
     evidence = make_evidence()
     first = Evidence(*(value[:1] for value in vars(evidence).values()))
+    assert first.probed is not None
     assert math.isfinite(score(name, first))
 
 
@@ -76,6 +92,10 @@ def test_the_order_of_items_does_not_matter(name):
         evidence.source_labels[ours],
         evidence.target_features[theirs],
         evidence.target_logits[theirs],
+        # the same items are probed, in the same order: that decides what is mixed with what
+        theirs.argsort()[evidence.probed],
+        evidence.changed_logits,
+        evidence.mixed_logits,
     )
     assert score(name, mixed) == pytest.approx(score(name, evidence), abs=1e-9)
 
@@ -125,7 +145,19 @@ def test_the_labels_of_the_source_are_the_only_ones(name):
     evidence = make_evidence(1.0)
     other = dataclasses.replace(evidence, source_labels=torch.zeros_like(evidence.source_labels))
     alike = score(name, evidence) == score(name, other)
-    assert alike == (name in {"entropy", "diversity", "information-maximisation"})
+    assert alike == (name in WITHOUT_SOURCE_LABELS)
+
+
+@every_validator
+def test_what_was_not_stored_is_said(name):
+    evidence, needs = make_evidence(), validators.get(name).needs
+    bare = dataclasses.replace(evidence, probed=None, changed_logits=None, mixed_logits=None)
+    if not needs:
+        assert math.isfinite(score(name, bare))
+        return
+    with pytest.raises(ConfigurationError, match=f"validator {name} needs") as caught:
+        score(name, bare)
+    assert "\n" not in str(caught.value)
 
 
 @every_validator

@@ -10,10 +10,16 @@ import pytest
 import torch
 
 from acclimate.data import datasets
-from acclimate.data.sets import digits, digits_m, moons
+from acclimate.data.files import FileFinder
+from acclimate.data.sets import blobs, digits, digits_m, moons
 from acclimate.data.sources import has_test_split
 
-GENERATED = ("digits", "digits-m", "font-digits", "moons", "moons-rotated")
+GENERATED = (
+    *("digits", "digits-m", "digits-m-skewed", "font-digits"),
+    *("moons", "moons-rotated", "blobs", "blobs-imbalanced"),
+)
+#: the rarest class has this share of the mean at least; of seven tracks of a sign one is for testing
+RAREST = {"gtsrb": 0.1, "blobs-imbalanced": 0.2, "digits-m-skewed": 0.15}
 CASES = [(n, s) for n, d in datasets.items() for s in d.splits]
 
 
@@ -37,8 +43,7 @@ def test_contract(name, split, tmp_path_factory, monkeypatch):
     assert domain.store.tensor.is_contiguous()
     assert domain.class_names == dataset.class_names
     counts = domain.labels.bincount(minlength=len(dataset.class_names))
-    # the rarest traffic sign has a quarter of the mean, and of its seven tracks one is for testing
-    assert counts.min() > (0.1 if name == "gtsrb" else 0.3) * counts.float().mean()
+    assert counts.min() > RAREST.get(name, 0.3) * counts.float().mean()
     again = dataset.load(None, split, download=False)
     assert torch.equal(again.store.tensor, domain.store.tensor)
     assert torch.equal(again.labels, domain.labels)
@@ -90,6 +95,29 @@ def test_blend_uses_every_photo_and_all_of_it():
     photos[1] = photos[1].astype(np.uint8)
     result = digits_m.blend(np.zeros((4000, 8, 8, 1), np.uint8), photos, seed=1)
     assert set(result[:, 0, 0, 0].tolist()) == {0, 1, 2, 10, 11, 12, 20, 21, 22, 250}
+
+
+def test_blobs_move_and_change_their_shares():
+    """The same classes about the same centres, every one moved by the same vector."""
+    here = blobs.draw_blobs(40_000, blobs.BALANCED, 0.0, seed=4)
+    there = blobs.draw_blobs(40_000, blobs.IMBALANCED, 1.2, seed=5)
+    shares = np.bincount(there.labels) / len(there.labels)
+    assert shares == pytest.approx(blobs.IMBALANCED, abs=1e-3)
+    moves = [
+        there.inputs[there.labels == k].mean(0) - here.inputs[here.labels == k].mean(0)
+        for k in range(5)
+    ]
+    assert np.std(moves, axis=0).max() < 0.05
+    assert np.linalg.norm(np.mean(moves, 0)) == pytest.approx(1.2 * 2**0.5, abs=0.05)
+    assert here.inputs[here.labels == 0].std(0) == pytest.approx(np.ones(8), abs=0.05)
+
+
+def test_skewed_digits_are_some_of_the_others():
+    whole, some = digits_m.read(FileFinder(), "train"), digits_m.read_skewed(FileFinder(), "train")
+    pictures = {picture.tobytes() for picture in whole.inputs}
+    assert all(picture.tobytes() in pictures for picture in some.inputs)
+    kept = np.bincount(some.labels) / np.bincount(whole.labels)
+    assert kept == pytest.approx(digits_m.KEPT, abs=0.02)
 
 
 def test_moons_rotation_can_be_undone():

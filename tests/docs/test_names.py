@@ -79,7 +79,7 @@ def test_options_of_generated_data_sets():
 
 @pytest.mark.parametrize("name", validators.names())
 def test_validator(name):
-    assert f"\n| `{name}` |" in text("docs/architecture.md")
+    assert f"\n| `{name}` |" in text("docs/validators.md")
 
 
 @pytest.mark.parametrize(("column", "protocol"), [(2, "default"), (3, "paper")])

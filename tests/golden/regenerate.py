@@ -45,8 +45,9 @@ def make_step(name: str) -> Step:
     normalisation = "domain" if kind.keeps_domains_apart else "none"
     options = {"widths": [16], "normalisation": normalisation}
     network = build_network("mlp", options, Spec((FEATURES,), ("a", "b", "c")))
-    # so that what waits for a sure teacher, or for its time, does something in these few steps
-    wanted = {"threshold": 0.5, "start": 0.0, "critic": (8,)}
+    # so that what waits for a sure teacher, or for its time, does something in these few steps, and
+    # a second stage, which would leave the source alone, learns it
+    wanted = {"threshold": 0.5, "start": 0.0, "critic": (8,), "source": 1.0}
     options = {key: value for key, value in wanted.items() if key in kind.model_fields}
     step = Step(network, kind(**options), averaging=0.9)
     with torch.no_grad():

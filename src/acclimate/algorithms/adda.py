@@ -21,17 +21,17 @@ from acclimate.objectives.classification import batch_accuracy, classification_l
 class Adda(Algorithm):
     """A target encoder whose features pass for those of a frozen source encoder (inverted labels).
 
-    Tzeng et al., "Adversarial discriminative domain adaptation", CVPR 2017, equations 7 to 9, in one
+    Tzeng et al., "Adversarial discriminative domain adaptation", CVPR 2017, section 4, in one
     run: until ``start`` the network learns the source; from then on a frozen copy of it encodes
     the source, and the network becomes the target encoder. Deviations: (1) the source stays
     classified in the second part, by the network as it is then, so that the label predictor
     keeps fitting the encoder that moves under it and one network serves both domains;
-    ``classification=0`` is the paper's; (2) both players move in the same step; (3) see
+    ``classification=0`` with ``weight=1`` is the paper's; (2) both players move in the same step; (3) see
     ``FrozenCopy`` for what the copy does not do; (4) see ``domain_classification`` for batches of
     unequal size.
     """
 
-    weight: float = Field(1.0, ge=0, description="of the target encoder's adversarial loss")
+    weight: float = Field(0.3, ge=0, description="of the target encoder's adversarial loss")
     start: float = Field(0.3, ge=0, le=1, description="share of training that learns the source")
     classification: float = Field(
         1.0, ge=0, description="weight of classifying the source from then on; 0 = the paper's"

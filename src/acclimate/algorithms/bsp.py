@@ -19,7 +19,7 @@ class BatchSpectralPenalisation(Algorithm):
     """Features in which no single direction dominates: a penalty on the largest singular values.
 
     Chen et al., "Transferability vs. discriminability: batch spectral penalization for adversarial
-    domain adaptation", ICML 2019, equation 8. Meant for ``dann+bsp`` and ``cdan+bsp``; alone it
+    domain adaptation", ICML 2019, section 4. Meant for ``dann+bsp`` and ``cdan+bsp``; alone it
     is classification and penalty, which aligns nothing. Deviation: the penalised layer is the last
     hidden one unless ``layer`` names another; the paper's domain classifier sees that layer too.
     """

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from acclimate.algorithms.base import algorithms
 from acclimate.algorithms.dann import Dann, domain_classifier
-from acclimate.core.types import NetworkOutput, Views
 from acclimate.core.schedules import domain_ramp
+from acclimate.core.types import NetworkOutput, Views
 from acclimate.layers.gradient_reversal import reverse_gradient
 from acclimate.layers.multilinear import MultilinearMap
 from acclimate.layers.processes import mean_over_processes
@@ -25,9 +25,9 @@ class Cdan(Dann):
     """Features that, together with the predicted class, hide the domain (conditional adversary).
 
     Long et al., "Conditional adversarial domain adaptation", NeurIPS 2018: the domain classifier
-    sees the outer product of features and softmax predictions (equation 6; randomised as
-    in equation 7 where it is wide) behind gradient reversal; with ``entropy``, items with certain
-    predictions count more (CDAN+E, equation 10). Deviations: (1) predictions and weights take no
+    sees the outer product of features and softmax predictions (section 3; randomised where
+    it is wide) behind gradient reversal; with ``entropy``, items with certain predictions count
+    more (CDAN+E). Deviations: (1) predictions and weights take no
     gradient, as in the authors' code; (2) weights are normalised to mean 1 in each domain, as
     there; (3) the domain classifier's widths are those of the network's own paper.
     """

@@ -17,7 +17,7 @@ class CentralMomentDiscrepancy(FeatureDiscrepancy):
     """Features whose mean and higher central moments agree across the domains.
 
     Zellinger et al., "Central moment discrepancy (CMD) for domain-invariant representation
-    learning", 2017, definition 2 and equation 2. Deviations: (1) the paper's features are bounded
+    learning", 2017, definition 2. Deviations: (1) the paper's features are bounded
     by a tanh or sigmoid; ours are ReLUs, so their tanh is compared, after division by the root
     mean square of the joint batch, without gradient; (2) the weight rises from 0.
     """

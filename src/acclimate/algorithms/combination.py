@@ -145,6 +145,11 @@ def assemble(
         raise ConfigurationError(
             f"algorithm {name}: {several} takes several optimiser steps at a time and cannot be combined"
         )
+    alone = next((name for name, part in parts.items() if part.phases[0].trains), None)
+    if alone is not None:
+        raise ConfigurationError(
+            f"algorithm {name}: {alone} trains a part of the network only and cannot be combined"
+        )
     if any(kind.oracle for kind in kinds.values()):
         raise ConfigurationError(f"algorithm {name}: an oracle cannot be combined with others")
     return Combination(parts=parts)

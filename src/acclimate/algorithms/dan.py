@@ -16,18 +16,19 @@ from acclimate.losses.maximum_mean_discrepancy import gaussian_kernel, maximum_m
 class DeepAdaptationNetwork(FeatureDiscrepancy):
     """Features whose means agree in the space of several kernels (maximum mean discrepancy, MK-MMD).
 
-    Long et al., "Learning transferable features with deep adaptation networks", 2015, equation 4:
+    Long et al., "Learning transferable features with deep adaptation networks", 2015, section 3.1:
     the sum over layers of the squared discrepancy. Deviations: (1) all pairs of the batch are
-    compared, not the quarter of them of the paper's linear-time estimate; (2) the kernels weigh
-    the same instead of by a quadratic program; (3) five bandwidths around the mean squared
-    distance of the batch, without gradient, in factors of 2; (4) the weight rises from 0.
+    compared, where the paper's estimate takes linear time; (2) the kernels weigh the same instead
+    of by a quadratic program; (3) bandwidths around the mean squared distance of the batch, without
+    gradient, in factors of 2; (4) the weight rises from 0.
     """
 
     kernels: PositiveInt = Field(
         5, description="Gaussian kernels, their bandwidths in factors of 2 around the mean distance"
     )
     unbiased: bool = Field(
-        True, description="leave an item's similarity with itself out: 0 on average for equal domains"
+        True,
+        description="leave an item's similarity with itself out: 0 on average for equal domains",
     )
 
     def discrepancy(self, source: NetworkOutput, target: NetworkOutput) -> Tensor:

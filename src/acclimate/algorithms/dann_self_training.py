@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from acclimate.algorithms.base import Terms, algorithms
 from acclimate.algorithms.dann import Dann
+from acclimate.algorithms.self_training import alignment_modules, taught
 from acclimate.core.types import Views
-from acclimate.layers.processes import mean_over_processes
-from acclimate.layers.share_alignment import ShareAlignment
-from acclimate.losses.confident_cross_entropy import confident_cross_entropy
 from acclimate.models.network import Network
 
 
@@ -55,35 +53,12 @@ class DannSelfTraining(Dann):
         return self.blend
 
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
-        found = dict(super().modules(network))
-        if self.alignment:
-            found["share_alignment"] = ShareAlignment(network.spec.class_count)
-        return found
+        return {**super().modules(network), **alignment_modules(network, self.alignment)}
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
-        assert views.target is not None
         losses, monitors = super().losses(views, modules, phase)
-        teacher = self._teacher(views, modules)
-        loss, share = confident_cross_entropy(
-            views.target.logits, teacher, self.threshold * _confidence(views.source.logits)
-        )
+        loss, share = taught(views, modules, self.threshold, self.alignment)
         weight = self.self_training * min(1.0, views.progress / self.ramp)
         return Terms(
             {**losses, "self_training": weight * loss}, {**monitors, "confident_share": share}
         )
-
-    def _teacher(self, views: Views, modules: nn.ModuleDict) -> Tensor:
-        """(T, K) float32 class probabilities that the student is taught."""
-        assert views.teacher_logits is not None
-        probabilities = views.teacher_logits.detach().float().softmax(1)
-        if not self.alignment:
-            return probabilities
-        aligned: Tensor = modules["share_alignment"](
-            views.source_labels, probabilities, self.alignment
-        )
-        return aligned
-
-
-def _confidence(logits: Tensor) -> Tensor:
-    """Mean largest probability over the joint batch, a 0-d tensor without gradient."""
-    return mean_over_processes(logits.detach().float().softmax(1).amax(1).mean())

@@ -17,8 +17,8 @@ class DeepCoral(FeatureDiscrepancy):
     """Outputs whose covariance is the same in both domains (correlation alignment).
 
     Sun & Saenko, "Deep CORAL: correlation alignment for deep domain adaptation", 2016, equations 1
-    and 6; on the logits, as in section 4.1. Deviation: the weight rises from 0, where the paper's
-    is constant.
+    and 6; on the logits, as in its experiments. Deviation: the weight rises from 0, where the
+    paper's is constant.
     """
 
     layers: tuple[str, ...] | None = Field(

@@ -22,7 +22,7 @@ class DeepJdot(Algorithm):
     """Each target item is moved to source items near it, and learns their labels (optimal transport).
 
     Damodaran et al., "DeepJDOT: deep joint distribution optimal transport for unsupervised domain
-    adaptation", 2018, equations 6 and 7: a plan γ between the two batches that is cheapest in
+    adaptation", 2018, section 3: a plan γ between the two batches that is cheapest in
     feature distance and label loss, then a step of the network with γ held fixed. Deviations:
     docs/algorithms/deep-jdot.md, above all a plan with entropy instead of the exact one.
     """

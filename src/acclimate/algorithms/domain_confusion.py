@@ -22,10 +22,10 @@ from acclimate.objectives.classification import batch_accuracy, classification_l
 class DomainConfusion(Algorithm):
     """Features on which a domain classifier finds both domains equally likely (uniform target).
 
-    Tzeng et al., "Simultaneous deep transfer across domains and tasks", ICCV 2015, equations 2, 3
-    and 5. Deviations: (1) both losses are descended in one step, the confusion through the
+    Tzeng et al., "Simultaneous deep transfer across domains and tasks", ICCV 2015,
+    section 3.1. Deviations: (1) both losses are descended in one step, the confusion through the
     domain classifier as it is and the domain classifier on features as they are, where the paper
-    alternates; (2) the weight rises as the λ of DANN; (3) no soft labels (equation 7), which
+    alternates; (2) the weight rises as the λ of DANN; (3) no soft labels (section 3.2), which
     need labelled target items; (4) see ``domain_classification`` for batches of unequal size.
     """
 

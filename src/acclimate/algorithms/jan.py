@@ -18,20 +18,22 @@ from acclimate.losses.maximum_mean_discrepancy import gaussian_kernel, maximum_m
 class JointAdaptationNetwork(FeatureDiscrepancy):
     """Features and predictions whose joint distribution agrees across the domains (joint MMD).
 
-    Long et al., "Deep transfer learning with joint adaptation networks", 2017, equations 7 and 9:
-    the kernel of an item is the product of those of its features and of its class probabilities.
-    Deviations: (1) all pairs of the batch are compared, not a linear-time estimate; (2) the
-    kernels of ``dan`` on the features; (3) without the adversarial variant, JAN-A.
+    Long et al., "Deep transfer learning with joint adaptation networks", 2017, section 4: the
+    kernel of an item is the product of those of its features and of its class probabilities.
+    Deviations: (1) all pairs of the batch are compared, not a linear-time estimate; (2) several
+    bandwidths for the features, as in ``dan``; (3) without the adversarial variant, JAN-A.
     """
 
     kernels: PositiveInt = Field(
-        5, description="kernels of the features, bandwidths in factors of 2 around the mean distance"
+        5,
+        description="kernels of the features, bandwidths in factors of 2 around the mean distance",
     )
     prediction_bandwidth: float = Field(
         1.68, gt=0, description="of the one kernel of the class probabilities, a squared distance"
     )
     unbiased: bool = Field(
-        True, description="leave an item's similarity with itself out: 0 on average for equal domains"
+        True,
+        description="leave an item's similarity with itself out: 0 on average for equal domains",
     )
 
     def discrepancy(self, source: NetworkOutput, target: NetworkOutput) -> Tensor:

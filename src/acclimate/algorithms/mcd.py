@@ -23,7 +23,7 @@ class MaximumClassifierDiscrepancy(Algorithm):
     """Two classifiers part on the target, and the features bring them together again.
 
     Saito et al., "Maximum classifier discrepancy for unsupervised domain adaptation", CVPR 2018,
-    equations 9 to 13, steps A (``source``), B (``classifiers``) and C (``generator``,
+    section 3, steps A (``source``), B (``classifiers``) and C (``generator``,
     ``generator_steps`` times). F1 is the network's own head, and is what is deployed; F2 is
     ``second_head``, on the same layer. Deviations: (1) a training step is B, C, A, so that
     what is logged and evaluated comes right after step A; the sequence of updates is the paper's

@@ -21,8 +21,8 @@ from acclimate.objectives.classification import batch_accuracy, classification_l
 class MarginDisparity(Algorithm):
     """Features on which no second classifier can agree on the source and disagree on the target.
 
-    Zhang et al., "Bridging theory and algorithm for domain adaptation", ICML 2019, equations 27
-    to 30: an auxiliary classifier behind gradient reversal maximises the margin disparity
+    Zhang et al., "Bridging theory and algorithm for domain adaptation", ICML 2019,
+    section 4: an auxiliary classifier behind gradient reversal maximises the margin disparity
     discrepancy, the features minimise it. Deviations: docs/algorithms/mdd.md.
     """
 

@@ -14,35 +14,41 @@ from acclimate.losses.sliced_wasserstein import random_directions, sliced_wasser
 from acclimate.models.network import Network
 from acclimate.objectives.classification import batch_accuracy, classification_loss
 
-SOURCE = Phase("source")
 CLASSIFIERS = Phase("classifiers", ("network.head", "second_head"))
 GENERATOR = Phase("generator", ("network.backbone", "network.hidden"))
+SOURCE = Phase("source")
 
 
 @algorithms.register("swd")
 class SlicedWassersteinDiscrepancy(Algorithm):
-    """Features on which two classifiers that are made to differ agree after all (sliced Wasserstein).
+    """Features on which two classifiers that are made to differ agree (sliced Wasserstein discrepancy).
 
-    Lee et al., "Sliced Wasserstein discrepancy for unsupervised domain adaptation", 2019, section
-    3.4: (1) everything learns the source; (2) the classifiers learn to differ on the target while
-    keeping the source; (3) the features learn to make them agree. Deviations: docs/algorithms/swd.md.
+    Lee et al., "Sliced Wasserstein discrepancy for unsupervised domain adaptation", 2019: all
+    learns the source (``source``), the classifiers learn to differ on the target while keeping
+    the source (``classifiers``), the features learn to make them agree (``generator``).
+    Deviations: docs/algorithms/swd.md, above all that a training step begins with the classifiers
+    and ends with the source, so that what is logged and evaluated follows a step on the source.
     """
 
     compares_items: ClassVar[bool] = True
     draws: ClassVar[bool] = True
 
     weight: float = Field(
-        1.0, ge=0, description="of the discrepancy; 0 = two classifiers, trained on the source alone"
+        1.0, ge=0, description="of the discrepancy; 0 trains both classifiers on the source alone"
     )
-    directions: PositiveInt = Field(128, description="random lines that predictions are projected on")
-    generator_steps: PositiveInt = Field(1, description="steps of the features in a training step")
+    directions: PositiveInt = Field(
+        128, description="random lines that the predictions are projected on"
+    )
+    generator_steps: PositiveInt = Field(
+        1, description="how often the features are moved for each move of the classifiers"
+    )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         if self.weight == 0:
-            # a step without a gradient is none: an optimiser with momentum would move all the same
+            # an optimiser with momentum would go on even where a gradient is zero
             return (SOURCE,)
-        return (SOURCE, CLASSIFIERS, *(GENERATOR,) * self.generator_steps)
+        return (CLASSIFIERS, *(GENERATOR,) * self.generator_steps, SOURCE)
 
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         width = network.width_of(network.feature_layer)
@@ -50,25 +56,26 @@ class SlicedWassersteinDiscrepancy(Algorithm):
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
-        source, target = (
-            _both(view, views.network, modules, fixed=phase == CLASSIFIERS.name)
-            for view in (views.source, views.target)
-        )
+        heads = views.network.head, modules["second_head"]
+        fixed = phase == CLASSIFIERS.name
+        ours, theirs = (_logits(view, *heads, fixed) for view in (views.source, views.target))
+        discrepancy = self._discrepancy(*theirs)
         labels = views.source_labels
-        monitors = {"source_batch_accuracy": batch_accuracy(source[0], labels)}
-        classification = {
-            "classification": classification_loss(source[0], labels),
-            "second_classification": classification_loss(source[1], labels),
+        losses = {
+            "classification": classification_loss(ours[0], labels),
+            "second_classification": classification_loss(ours[1], labels),
         }
-        if phase == SOURCE.name:
-            return Terms(classification, {**monitors})
-        discrepancy = self._discrepancy(*target)
-        monitors["discrepancy"] = discrepancy.detach()
         if phase == CLASSIFIERS.name:
-            return Terms(
-                {**classification, "negative_discrepancy": -self.weight * discrepancy}, {**monitors}
-            )
-        return Terms({"discrepancy": self.weight * discrepancy}, {**monitors})
+            losses["discrepancy"] = -self.weight * discrepancy
+        elif phase != SOURCE.name:
+            losses = {"discrepancy": self.weight * discrepancy}
+        return Terms(
+            losses,
+            {
+                "source_batch_accuracy": batch_accuracy(ours[0], labels),
+                "classifier_discrepancy": discrepancy.detach(),
+            },
+        )
 
     def _discrepancy(self, first: Tensor, second: Tensor) -> Tensor:
         """The distance of two (T, classes) batches of logits, as probabilities."""
@@ -76,12 +83,12 @@ class SlicedWassersteinDiscrepancy(Algorithm):
         return sliced_wasserstein(first.float().softmax(1), second.float().softmax(1), lines)
 
 
-def _both(
-    view: NetworkOutput, network: nn.Module, modules: nn.ModuleDict, *, fixed: bool
+def _logits(
+    view: NetworkOutput, head: nn.Module, second_head: nn.Module, fixed: bool
 ) -> tuple[Tensor, Tensor]:
-    """Logits of the network's own head and of the second; with ``fixed``, the features get no gradient."""
+    """What both classifiers say; where the features are ``fixed``, no gradient is computed for them."""
+    # the last layer is what the network's own head sees
     features = next(reversed(view.layers.values()))
     if not fixed:
-        return view.logits, modules["second_head"](features)
-    head = network.get_submodule("head")
-    return head(features.detach()), modules["second_head"](features.detach())
+        return view.logits, second_head(features)
+    return head(features.detach()), second_head(features.detach())

@@ -26,9 +26,9 @@ class Wdgrl(Algorithm):
     """Features whose Wasserstein distance, as a critic of slope 1 estimates it, is small.
 
     Shen et al., "Wasserstein distance guided representation learning for domain adaptation", 2018,
-    algorithm 1: ``critic_steps`` steps of the critic by equations 2 and 3, then one of the network
-    by equation 5. The penalty looks at source items, target items and points on the lines between
-    them. Deviations: docs/algorithms/wdgrl.md.
+    algorithm 1: ``critic_steps`` steps of the critic, then one of the network. The penalty looks at
+    source items, target items and points on the lines between them. Deviations:
+    docs/algorithms/wdgrl.md.
     """
 
     compares_items: ClassVar[bool] = True
@@ -78,9 +78,10 @@ class Wdgrl(Algorithm):
         )
 
     def _critic_terms(self, source: Tensor, target: Tensor, critic: nn.Module) -> Terms:
-        points = torch.cat([source, target, between(source, target)]).requires_grad_()
+        parts = source, target, between(source, target)
+        points = torch.cat(parts).requires_grad_()
         values = critic(points)
-        of_source, of_target, _ = values.split([len(source), len(target), len(points) - len(source) - len(target)])
+        of_source, of_target, _ = values.split([len(part) for part in parts])
         distance = _mean(of_source) - _mean(of_target)
         return Terms(
             {"critic": -distance, "penalty": self.penalty * gradient_penalty(values, points)}, {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acclimate.cli import console
+from acclimate.cli import bench_selection, console
 from acclimate.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ ACCURACY_EXAMPLE = "Example: acclimate bench accuracy mnist-m --threads 2 --outp
 
 
 def register(app: typer.Typer) -> None:
-    bench = typer.Typer(help="Measure speed as ratios, alternating in one run.")
+    bench = typer.Typer(help="Speed as ratios in one run, and trust in label-free choices.")
     bench.command("step", epilog=EXAMPLE)(step)
     bench.command("accuracy", epilog=ACCURACY_EXAMPLE)(accuracy)
+    bench_selection.register(bench)
     app.add_typer(bench, name="bench", epilog=EXAMPLE)
 
 

@@ -87,8 +87,16 @@ def fit(
     algorithm: Annotated[
         str | None,
         typer.Option(
-            help="See 'acclimate list algorithms'; several: dann+mi.",
+            help="See 'acclimate list algorithms'; several: dann+mi; auto tries a few and chooses.",
             show_default="dann-self-training",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="With --algorithm auto: minutes of training, all candidates together.",
+            show_default="30",
             rich_help_panel=METHOD,
         ),
     ] = None,
@@ -175,6 +183,14 @@ def fit(
         float | None,
         typer.Option(help="Largest norm of the gradient.", rich_help_panel=TRAINING),
     ] = None,
+    sharpness: Annotated[
+        float | None,
+        typer.Option(
+            help="Smooths the classification loss: the radius of SAM (SDAT: 0.02); 0 = not.",
+            show_default="0.0",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     evaluations: Annotated[
         int | None,
         typer.Option(
@@ -253,15 +269,21 @@ def fit(
     """Train on a labelled source and an unlabelled target; write a model, predictions, a report."""
     # first of all, while the only names here are the options
     given = {k: v for k, v in locals().items() if k not in _NOT_SETTINGS and v is not None}
+    minutes = _minutes(given, budget, settings or [])
     if not unlabelled_target:
         del given["unlabelled_target"]
     from acclimate.cli.processes import leave_group
 
-    chosen, folder = _plan(resume, output, protocol, given, settings or [])
+    named = None if minutes is None else "auto"
+    chosen, folder = _plan(resume, output, protocol, given, settings or [], named)
     if baseline is None:
         baseline = not (resume and _was_begun_with(folder, "--no-baseline"))
-    console.set_way_on(f"acclimate fit --output {shlex.quote(str(folder))} --resume")
-    record = _train(chosen, folder, baseline, resume)
+    way_on = f"acclimate fit --output {shlex.quote(str(folder))} --resume"
+    if minutes is not None:
+        # the candidates' runs are continued by the same command
+        way_on = shlex.join(["acclimate", *sys.argv[1:]])
+    console.set_way_on(way_on)
+    record = _train(chosen, folder, baseline, resume, minutes)
     if leave_group():
         _say(record, folder, predictions, report, json)
 
@@ -275,7 +297,32 @@ _NOT_SETTINGS = {
     "predictions",
     "report",
     "json",
+    "budget",
 }
+
+
+def _minutes(given: dict[str, Any], budget: float | None, assignments: list[str]) -> float | None:
+    """The budget where the algorithm is to be chosen, which is taken out of ``given``; else ``None``."""
+    from acclimate.core.errors import ConfigurationError
+
+    if given.get("algorithm") != "auto":
+        if budget is not None:
+            raise ConfigurationError("--budget is for --algorithm auto; give --steps or --epochs")
+        return None
+    given.pop("algorithm")
+    contradicted = [
+        f"--{name.replace('_', '-')}"
+        for name in ("steps", "epochs", "start_from")
+        if given.get(name) is not None
+    ]
+    contradicted += [f"--set {each}" for each in assignments if each.startswith("algorithm.")]
+    if contradicted:
+        raise ConfigurationError(
+            f"--algorithm auto chooses algorithm and steps itself: leave out {', '.join(contradicted)}"
+        )
+    if budget is not None and not budget > 0:
+        raise ConfigurationError(f"--budget {budget:g}: should be minutes, more than 0")
+    return 30.0 if budget is None else budget
 
 
 def _plan(
@@ -284,6 +331,7 @@ def _plan(
     protocol: str | None,
     given: dict[str, Any],
     assignments: list[str],
+    algorithm: str | None,
 ) -> tuple[FitSettings, Path]:
     """Settings and folder of a new run, or of the one that is to be continued."""
     from acclimate.cli.fit_settings import (
@@ -299,7 +347,7 @@ def _plan(
             raise ConfigurationError("--resume needs --output, the folder of the run to go on with")
         return continued_settings(output, protocol, given, assignments), output
     chosen = new_settings(protocol, given, assignments)
-    folder = output or default_folder(chosen)
+    folder = output or default_folder(chosen, algorithm)
     check_folder(folder, chosen.sources)
     return chosen, folder
 
@@ -311,7 +359,9 @@ def _was_begun_with(folder: Path, option: str) -> bool:
     return (folder / RECORD_NAME).exists() and said_in(read_record(folder).command, option)
 
 
-def _train(settings: FitSettings, folder: Path, baseline: bool, resume: bool) -> RunRecord:
+def _train(
+    settings: FitSettings, folder: Path, baseline: bool, resume: bool, minutes: float | None
+) -> RunRecord:
     from contextlib import nullcontext
 
     from acclimate.cli.processes import is_helper
@@ -321,6 +371,12 @@ def _train(settings: FitSettings, folder: Path, baseline: bool, resume: bool) ->
     command = shlex.join(["acclimate", *sys.argv[1:]])
     watched: Any = nullcontext() if is_helper() else TerminalObserver()
     with watched as observer:
+        if minutes is not None:
+            from acclimate.training.auto import fit_auto
+
+            return fit_auto(
+                settings, folder, minutes, resume=resume, observer=observer, command=command
+            )
         return train(
             settings, folder, baseline=baseline, resume=resume, observer=observer, command=command
         )
@@ -350,6 +406,8 @@ def _say(record: RunRecord, folder: Path, predictions: bool, report: bool, json:
         return
     headings, cells = text_table(rows)
     console.print_table(headings, cells)
+    if record.choice:
+        console.print_line(record.choice)
     if record.verdict:
         console.print_line(f"{record.verdict.outcome}: {record.verdict.reason}")
     for name, path in written.items():

@@ -68,13 +68,13 @@ def continued_settings(
         raise _in_terms_of_options(error, option_of) from error
 
 
-def default_folder(settings: FitSettings) -> Path:
-    """``acclimate-runs/SOURCE-to-TARGET-ALGORITHM-seedN``."""
+def default_folder(settings: FitSettings, algorithm: str | None = None) -> Path:
+    """``acclimate-runs/SOURCE-to-TARGET-ALGORITHM-seedN``; ``algorithm``: if it is not the settings'."""
     parts = [
         "+".join(map(_short, settings.sources)),
         "to",
         _short(settings.target),
-        settings.algorithm,
+        algorithm or settings.algorithm,
     ]
     return Path("acclimate-runs") / "-".join([*parts, f"seed{settings.seed}"])
 

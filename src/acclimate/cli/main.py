@@ -42,6 +42,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "report",
+    "select",
     "list",
     "data",
     "reproduce",

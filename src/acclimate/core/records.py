@@ -168,6 +168,7 @@ class RunRecord(_Part):
     last_layer: str | None = Field(
         default=None, description="how the last layer was made, where it was not simply trained"
     )
+    choice: str | None = Field(default=None, description="why this algorithm, where auto chose it")
     source_metrics: LabelledMetrics | None = None
     oracle_target_metrics: LabelledMetrics | None = None
     estimate: Estimate | None = None

@@ -41,7 +41,7 @@ def page(table: Table, results: Sequence[RowResult]) -> str:
         f"Written by `acclimate reproduce {table.name}`; do not edit. Mean ± sample standard deviation "
         "over n seeds, in percent of the target's test items. Rows named *best* train by the default "
         "protocol, the others by the paper's; rows of one kind share network, augmentation and budget "
-        "(dann+mi continues dann for half as long again). The checkpoint of a run is chosen without "
+        "(dann+mi continues dann for as long again). The checkpoint of a run is chosen without "
         "target labels; what did use them is called oracle. Seconds are of training.",
         "",
     ]

@@ -9,17 +9,13 @@ import torch
 from torch import Tensor
 
 from acclimate.core.records import Behaviour
-from acclimate.core.seeding import generator
-from acclimate.data.augmentation import Augmentation
 from acclimate.data.domain import Domain
 from acclimate.training.inference import LoadedModel, load_model
+from acclimate.training.probes import changed_logits
 from acclimate.training.task import Task
 from acclimate.validators.class_shares import share_distance
 from acclimate.validators.verdict import agreement
 
-#: small enough that a person would not change their mind
-SMALL_CHANGE = Augmentation(rotation=15, scale=0.15, shift=0.1, contrast=0.3, brightness=0.15)
-VECTOR_NOISE = 0.1  # of each feature's deviation
 DRAWS = 3
 MOST = 2000  # items looked at
 EARLIER = (0.6, 0.8)  # of training: the checkpoints that the last one is held against
@@ -39,28 +35,13 @@ def behaviour(task: Task, folder: Path) -> Behaviour:
     )
 
 
-@torch.no_grad()
 def consistency(model: LoadedModel, domain: Domain, logits: Tensor) -> float:
     """Share of predictions that survive a small random change, mean of three draws."""
     shares = []
     for draw in range(DRAWS):
-        random = generator(0, "consistency", draw)
-        parts = [
-            model.network(_changed(model, domain, indices, random)).logits
-            for indices in torch.split(torch.arange(len(domain)), 512)
-        ]
-        shares.append(agreement(torch.cat(parts), logits))
+        changed = changed_logits(model.network, model.preprocessing, domain, draw=draw)
+        shares.append(agreement(changed, logits))
     return float(np.mean(shares))
-
-
-def _changed(
-    model: LoadedModel, domain: Domain, indices: Tensor, random: torch.Generator
-) -> Tensor:
-    unit = model.preprocessing.to_unit(domain.store.gather(indices))
-    if domain.is_image:
-        return model.preprocessing.normalise(SMALL_CHANGE(unit, random))
-    inputs = model.preprocessing.normalise(unit)
-    return inputs + VECTOR_NOISE * torch.randn(inputs.shape, generator=random)
 
 
 def stability(folder: Path) -> float:

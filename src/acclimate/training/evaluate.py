@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acclimate.core.errors import RecordError
 from acclimate.core.files import replace_atomically
 from acclimate.core.records import Evaluation
+from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
 from acclimate.models.network import Network
 from acclimate.training.inference import outputs
+from acclimate.training.probes import changed_logits, mixed_logits
 from acclimate.training.task import Task
 from acclimate.validators import Evidence, validators
 
@@ -37,17 +41,35 @@ class Evaluator:
         assert source.labels is not None
         source_logits, source_features = self.outputs(network, source)
         target_logits, target_features = self.outputs(network, target)
+        # in random order: in a domain sorted by class, neighbours would be mixed with their like
+        probed = _spread(len(target))
+        probed = probed[torch.randperm(len(probed), generator=generator(0, "probes"))]
+        some = target.subset(probed)
+        prepared = network, self.task.preprocessing, some
         return Evidence(
-            source_features, source_logits, source.labels, target_features, target_logits
+            source_features,
+            source_logits,
+            source.labels,
+            target_features,
+            target_logits,
+            probed,
+            changed_logits(*prepared, device=self.device),
+            mixed_logits(*prepared, device=self.device),
         )
 
     def outputs(self, network: Network, domain: Domain) -> tuple[Tensor, Tensor]:
         return outputs(network, self.task.preprocessing, domain, device=self.device)
 
-    def evaluate(self, network: Network, step: int, seconds: float) -> tuple[Evaluation, Evidence]:
-        """All label-free scores, and the oracle's accuracy where labels exist."""
+    def evaluate(
+        self, network: Network, step: int, seconds: float, validator: str = "default"
+    ) -> tuple[Evaluation, Evidence]:
+        """The quick label-free scores, ``validator``'s, and the oracle's accuracy where labels exist."""
         evidence = self.evidence(network)
-        scores = {name: each.score(evidence) for name, each in validators.items()}
+        scores = {
+            name: each.score(evidence)
+            for name, each in validators.items()
+            if each.at_every_checkpoint or name == validator
+        }
         if self.oracle:
             scores[ORACLE_VALIDATION] = self._validation_accuracy(evidence)
         shares = torch.bincount(
@@ -92,7 +114,9 @@ def oracle_curve_items(count: int) -> Tensor:
 
 def store_evidence(path: Path, evidence: Evidence) -> None:
     """Keep at most 1,000 items of each domain in fp16, so that any validator can be replayed."""
-    source, target = _spread(len(evidence.source_labels)), _spread(len(evidence.target_logits))
+    source, target = _spread(len(evidence.source_labels)), evidence.probed
+    if target is None:
+        target = _spread(len(evidence.target_logits))
     arrays = {
         "source_features": _half(evidence.source_features[source]),
         "source_logits": _half(evidence.source_logits[source]),
@@ -100,8 +124,23 @@ def store_evidence(path: Path, evidence: Evidence) -> None:
         "target_features": _half(evidence.target_features[target]),
         "target_logits": _half(evidence.target_logits[target]),
     }
+    if evidence.changed_logits is not None and evidence.mixed_logits is not None:
+        arrays["changed_logits"] = _half(evidence.changed_logits)
+        arrays["mixed_logits"] = _half(evidence.mixed_logits)
     with replace_atomically(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def read_evidence(path: Path) -> Evidence:
+    """What ``store_evidence`` kept; raises ``RecordError`` in one line for a file that is not whole."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
+        made = {name: a.float() if a.is_floating_point() else a for name, a in arrays.items()}
+        probed = torch.arange(len(made["target_logits"])) if "changed_logits" in made else None
+        return Evidence(**made, probed=probed)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise RecordError(f"{path} cannot be read ({error}); train the run anew") from error
 
 
 def _spread(count: int, wanted: int = STORED) -> Tensor:

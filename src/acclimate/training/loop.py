@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from acclimate.algorithms.base import Phase
 from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Batch
+from acclimate.training.sharpness import sharpened
 from acclimate.training.step import Step
 
 Values = dict[str, Tensor | float]
@@ -37,9 +38,10 @@ def train(
     start: int = 0,
     pause_at: Callable[[int], bool],
     set_rate: Callable[[float], float],
-    backward: Callable[[Tensor], Any] = torch.Tensor.backward,
+    backward: Callable[..., Any] = torch.Tensor.backward,
     forward: nn.Module | None = None,
     clip: Callable[[], Any] | None = None,
+    sharpness: float = 0.0,
     seed: int = 0,
 ) -> Iterator[Logged]:
     """Train from step ``start`` to ``steps``; yields where ``pause_at(steps_done)`` is true, and at the end.
@@ -54,6 +56,8 @@ def train(
         forward: ``step`` as wrapped for several devices; every loss goes through it.
         clip: bounds the gradients before the optimiser looks at them; ``fabric.clip_gradients``
             knows of the loss scale of 16 bit precision.
+        sharpness: radius of the step to where the classification's gradient is taken, see
+            ``training/sharpness.py``; for one phase and one process.
         seed: of dropout and of what an algorithm draws, the only randomness in a step; sets
             torch's global generator where used.
 
@@ -64,6 +68,7 @@ def train(
     drawn = step.algorithm.draws or any(
         isinstance(module, nn.Dropout) and module.p > 0 for module in step.modules()
     )
+    values: Values
     step.train()
     for index, batch in zip(range(start, steps), batches, strict=False):
         progress = index / steps
@@ -71,10 +76,13 @@ def train(
         if drawn:
             torch.manual_seed(derive_seed(seed, "dropout", index))
         for phase in phases:
-            values: Values = forward(batch, progress, phase.name)
-            loss = values["loss"]
-            assert isinstance(loss, Tensor)  # the one value that is never a float
-            backward(loss)
+            if sharpness:
+                values = sharpened(forward, step, batch, progress, phase.name, sharpness, backward)
+            else:
+                values = forward(batch, progress, phase.name)
+                loss = values["loss"]
+                assert isinstance(loss, Tensor)  # the one value that is never a float
+                backward(loss)
             _keep_only(step, phase)
             if clip is not None:
                 clip()

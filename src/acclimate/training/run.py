@@ -37,6 +37,7 @@ from acclimate.training.parts import draws_target, make_algorithm, make_loader, 
 from acclimate.training.progress import Clock, Progress
 from acclimate.training.samples import write_samples
 from acclimate.training.settings import FitSettings
+from acclimate.training.sharpness import check_sharpness
 from acclimate.training.step import Step
 from acclimate.training.task import Task, oracle_source
 from acclimate.validators import validators
@@ -62,6 +63,7 @@ class Run:
         command: str = "",
     ) -> None:
         self.algorithm = make_algorithm(settings)
+        check_sharpness(settings, self.algorithm)
         validators.get(settings.validator)
         self.task = task
         # an oracle learns from the target's labels; it is measured like every other run
@@ -185,6 +187,7 @@ class Run:
             backward=self.fabric.backward,
             forward=wrapped,
             clip=self._clip(wrapped, fast),
+            sharpness=self.settings.sharpness,
             seed=derive_seed(self.settings.seed, "rank", self.fabric.global_rank),
         )
         try:
@@ -256,7 +259,7 @@ class Run:
         if self.fabric.is_global_zero:
             network = step.deployed
             evaluation, evidence = self.evaluator.evaluate(
-                network, logged.step, self.progress.seconds
+                network, logged.step, self.progress.seconds, self.settings.validator
             )
             path = self.folder / "evaluations" / f"step-{logged.step:08d}.npz"
             store_evidence(path, evidence)
@@ -285,7 +288,8 @@ class Run:
         """Keep the model if its label-free score is the best so far; of equal ones the later."""
         name = ORACLE_VALIDATION if self.algorithm.oracle else self.settings.validator
         score = evaluation.scores[name]
-        if self.progress.chosen is not None and score < self.progress.chosen.score:
+        # written so that NaN, the score of outputs that are not finite, never takes over
+        if self.progress.chosen is not None and not score >= self.progress.chosen.score:
             return
         self.progress.chosen = Chosen(step=evaluation.step, validator=name, score=score)
         description = ModelDescription(
@@ -381,7 +385,9 @@ def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
             f"{folder} already holds a run; continue it with --resume or choose another --output"
         )
     before = read_record(folder)
-    _check_same_settings(folder, before.settings, settings.model_dump(mode="json"))
+    # a setting that came with a later version had no effect before: it was as its default is
+    defaults = {name: field.default for name, field in FitSettings.model_fields.items()}
+    _check_same_settings(folder, {**defaults, **before.settings}, settings.model_dump(mode="json"))
     if before.method:
         # defaults may have changed with the version; older records do not have them
         _check_same_settings(

@@ -55,6 +55,7 @@ class FitSettings(Options):
     weight_decay: float = Field(0.0, ge=0)
     averaging: float = Field(0.99, ge=0, lt=1, description="decay of the weight average; 0 = none")
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    sharpness: float = Field(0.0, ge=0, description="radius of SAM on the classification; 0 = none")
     seed: int = Field(0, ge=0, lt=2**63)
     split_seed: int = Field(0, ge=0, description="which items are held out; alike for all seeds")
     memory_limit: int = Field(

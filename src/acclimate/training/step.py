@@ -44,11 +44,12 @@ class Step(nn.Module):
         return self.network if self.average is None else self.average
 
     def forward(
-        self, batch: Batch, progress: float, phase: str = "all"
+        self, batch: Batch, progress: float, phase: str = "all", apart: bool = False
     ) -> dict[str, Tensor | float]:
         """``"loss"`` (the sum, to be descended), ``"loss/<term>"`` each, and the monitors.
 
-        Nothing is synchronised with the host: read values only where they are logged.
+        With ``apart`` also ``"classification"``: that part of the loss, with its graph. Nothing is
+        synchronised with the host: read values only where they are logged.
         """
         moves_network = any(p.moves_network for p in self.algorithm.phases if p.name == phase)
         with torch.set_grad_enabled(moves_network and torch.is_grad_enabled()):
@@ -64,7 +65,11 @@ class Step(nn.Module):
             else next(iter(losses.values()))
         )
         logged = {f"loss/{name}": value.detach() for name, value in losses.items()}
-        return {"loss": total, **logged, **monitors}
+        found = {"loss": total, **logged, **monitors}
+        if apart:
+            parts = [losses[n] for n in ("classification", "labelled_target") if n in losses]
+            found["classification"] = torch.stack(parts).sum()
+        return found
 
     def after_update(self, steps_done: int) -> None:
         """To be called once after the optimisers of a step: constraints, then the average."""

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from acclimate.core.errors import ConfigurationError
 from acclimate.core.registry import Registry
+
+#: share of the first of two items in a mixed input
+MIXED_SHARE = 0.55
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,10 @@ class Evidence:
 
     ``*_features``: (N, D) float32 of the feature layer; ``*_logits``: (N, K) float32;
     ``source_labels``: (N,) int64. There is no place for target labels.
+
+    Some target items, at the indices ``probed`` (M,) int64, are looked at again:
+    ``changed_logits`` (M, K) of the inputs after a small random change, ``mixed_logits`` (M, K) of
+    0.55 · input i + 0.45 · input i − 1, the one before it in ``probed``. ``None`` where nobody did.
     """
 
     source_features: Tensor
@@ -23,26 +31,48 @@ class Evidence:
     source_labels: Tensor
     target_features: Tensor
     target_logits: Tensor
+    probed: Tensor | None = None
+    changed_logits: Tensor | None = None
+    mixed_logits: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Validator:
-    """A score of a checkpoint, higher is better; ``description`` names the paper."""
+    """A score of a checkpoint, higher is better; ``description`` names the paper.
+
+    ``needs``: fields of ``Evidence`` that may be missing. ``at_every_checkpoint``: cheap enough to
+    be computed whenever a run is evaluated; the others are when they are asked for.
+    """
 
     name: str
     description: str
-    score: Callable[[Evidence], float]
+    function: Callable[[Evidence], float]
+    needs: tuple[str, ...] = ()
+    at_every_checkpoint: bool = True
+
+    def score(self, evidence: Evidence) -> float:
+        """The score; raises ``ConfigurationError`` where the evidence lacks what it needs."""
+        missing = [name for name in self.needs if getattr(evidence, name) is None]
+        if missing:
+            raise ConfigurationError(
+                f"validator {self.name} needs {' and '.join(missing)}, which were not stored with "
+                "this checkpoint; train anew, or choose another validator"
+            )
+        return self.function(evidence)
 
 
 validators: Registry[Validator] = Registry("validator")
 
 
-def validator(name: str) -> Callable[[Callable[[Evidence], float]], Callable[[Evidence], float]]:
+def validator(
+    name: str, *, needs: tuple[str, ...] = (), at_every_checkpoint: bool = True
+) -> Callable[[Callable[[Evidence], float]], Callable[[Evidence], float]]:
     """Decorator: register a function of ``Evidence``; its docstring's first line describes it."""
 
     def store(function: Callable[[Evidence], float]) -> Callable[[Evidence], float]:
         first_line = (function.__doc__ or "").strip().splitlines()[0]
-        validators.register(name)(Validator(name, first_line, function))
+        made = Validator(name, first_line, function, needs, at_every_checkpoint)
+        validators.register(name)(made)
         return function
 
     return store

@@ -70,3 +70,31 @@ DIGITS_M = register(
         read=read,
     )
 )
+
+
+#: share of each digit's pictures that ``digits-m-skewed`` keeps: 0 and 1 are common, 8 and 9 rare
+KEPT = (1.0, 1.0, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.1)
+
+
+def read_skewed(finder: FileFinder, split: str) -> Arrays:
+    """The pictures of ``digits-m``, of most digits only some; needs no file."""
+    whole = read(finder, split)
+    chosen = []
+    for digit, share in enumerate(KEPT):
+        members = np.flatnonzero(whole.labels == digit)
+        chosen.append(members[: max(2, round(share * len(members)))])
+    kept = np.sort(np.concatenate(chosen))
+    return Arrays(whole.inputs[kept], whole.labels[kept])
+
+
+DIGITS_M_SKEWED = register(
+    Dataset(
+        name="digits-m-skewed",
+        description="digits-m with few pictures of the larger digits, colour, 28×28",
+        licence="CC BY 4.0 (digits), CC BY 2.0 (photos)",
+        class_names=DIGIT_NAMES,
+        input_shape=(3, digits.SIZE, digits.SIZE),
+        splits=("train", "test"),
+        read=read_skewed,
+    )
+)

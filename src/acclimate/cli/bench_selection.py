@@ -1,0 +1,119 @@
+"""``acclimate bench selection``: how far choices without target labels can be trusted."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from acclimate.cli import console
+from acclimate.cli.options import JsonOption
+from acclimate.core.errors import DataError, RecordError, UnknownNameError, near_miss
+
+EXAMPLE = "Example: acclimate bench selection --task moons --task blobs --seeds 1"
+RUNS = Path("acclimate-runs/selection")
+
+
+def register(bench: typer.Typer) -> None:
+    bench.command("selection", epilog=EXAMPLE)(selection)
+
+
+def selection(
+    task: Annotated[
+        list[str] | None, typer.Option(help="A task of the grid, repeatable.", show_default="all")
+    ] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="default or bare, repeatable.", show_default="both")
+    ] = None,
+    algorithm: Annotated[
+        list[str] | None,
+        typer.Option(help="See 'acclimate list algorithms', repeatable.", show_default="ten"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many: 0, 1, …")] = 3,
+    runs: Annotated[
+        Path, typer.Option(help="Where runs are kept, and found when it is called again.")
+    ] = RUNS,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Where to write selection.md and selection.json.", show_default="--runs"),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; all if not given.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    show: Annotated[bool, typer.Option("--show", help="Train nothing: what is finished.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Regret of every validator, error of the estimate and truth of the verdict, over many short runs.
+
+    Stopped at any moment and called again, it goes on where it was.
+    """
+    from acclimate.experiments import selection as grid
+    from acclimate.experiments.selection_page import (
+        VALIDATOR_COLUMNS,
+        summary,
+        validator_cells,
+        write_page,
+    )
+    from acclimate.validators import validators
+
+    tasks = _named(task, {each.name: each for each in grid.TASKS}, "task")
+    recipes = _named(recipe, {name: name for name in grid.RECIPES}, "recipe")
+    jobs = grid.jobs(tasks, recipes, algorithm or grid.ALGORITHMS, range(seeds))
+    console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
+    if not show:
+        jobs = _train(jobs, runs, task is not None, threads, device)
+    names = validators.names()
+    found = []
+    for job in jobs:
+        try:
+            found.append(grid.scored(job, runs, names))
+        except RecordError:
+            if not show:
+                raise
+    if not found:
+        raise RecordError(f"{runs} holds no finished run of this grid; leave out --show")
+    said = summary(found, names)
+    folder = results or runs
+    page = write_page(folder, said)
+    if json:
+        console.print_json({**said, "page": str(page)})
+        return
+    console.print_table(list(VALIDATOR_COLUMNS), [validator_cells(x) for x in said["validators"]])
+    console.print_line(f"results: {page}")
+
+
+def _named(given: list[str] | None, known: dict[str, Any], kind: str) -> list[Any]:
+    for name in given or []:
+        if name not in known:
+            raise UnknownNameError(f"unknown {kind} {name!r}.{near_miss(name, known)}")
+    return [known[name] for name in given or known]
+
+
+def _train(jobs: list[Any], runs: Path, named: bool, threads: int | None, device: str) -> list[Any]:
+    """Train what is not finished; a task whose files cannot be had is left out, unless it was named."""
+    from acclimate.cli.watch import TerminalObserver
+    from acclimate.experiments.selection import run
+
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    command = shlex.join(["acclimate", *sys.argv[1:]])
+    missing: set[str] = set()
+    for job in jobs:
+        if job.task.name in missing:
+            continue
+        console.note(job.name)
+        try:
+            with TerminalObserver() as observer:
+                run(job, runs, device=device, observer=observer, command=command)
+        except DataError as error:
+            if named or not job.task.needs_files:
+                raise
+            console.warn(f"{job.task.name} is left out: {error}")
+            missing.add(job.task.name)
+    return [job for job in jobs if job.task.name not in missing]

@@ -1,0 +1,85 @@
+"""Target items looked at a second time: slightly changed, and mixed with one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from acclimate.core.seeding import generator
+from acclimate.data.augmentation import Augmentation
+from acclimate.data.domain import Domain
+from acclimate.data.preprocessing import Preprocessing
+from acclimate.models.network import Network
+from acclimate.validators.base import MIXED_SHARE
+
+#: small enough that a person would not change their mind
+SMALL_CHANGE = Augmentation(rotation=15, scale=0.15, shift=0.1, contrast=0.3, brightness=0.15)
+VECTOR_NOISE = 0.1  # of each feature's deviation
+_BATCH = 512
+
+Look = Callable[[Tensor], Tensor]
+
+
+def changed_logits(
+    network: Network,
+    preprocessing: Preprocessing,
+    domain: Domain,
+    *,
+    draw: int = 0,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """(N, K) float32 on the host: logits of every item after a small change of its own."""
+    random = generator(0, "consistency", draw)
+
+    def changed(unit: Tensor) -> Tensor:
+        if domain.is_image:
+            return preprocessing.normalise(SMALL_CHANGE(unit, random))
+        inputs = preprocessing.normalise(unit)
+        return inputs + VECTOR_NOISE * torch.randn(inputs.shape, generator=random)
+
+    return _logits(network, preprocessing, domain, changed, device)
+
+
+def mixed_logits(
+    network: Network,
+    preprocessing: Preprocessing,
+    domain: Domain,
+    *,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """(N, K) float32 on the host: logits of 0.55 · item i + 0.45 · item i − 1.
+
+    Hu et al., "MixVal", 2023. Pictures are mixed before they are normalised, as light mixes.
+    """
+    before = domain.subset(torch.arange(len(domain)).roll(1))
+    start = 0
+
+    def mixed(unit: Tensor) -> Tensor:
+        nonlocal start
+        stop = start + len(unit)
+        others = preprocessing.to_unit(before.store.gather(torch.arange(start, stop)))
+        start = stop
+        return preprocessing.normalise(others.lerp(unit, MIXED_SHARE))
+
+    return _logits(network, preprocessing, domain, mixed, device)
+
+
+@torch.no_grad()
+def _logits(
+    network: Network,
+    preprocessing: Preprocessing,
+    domain: Domain,
+    change: Look,
+    device: torch.device | str,
+) -> Tensor:
+    was_training = network.training
+    network.eval()
+    parts = []
+    for indices in torch.split(torch.arange(len(domain)), _BATCH):
+        # changed on the host, whose generators draw the same numbers everywhere
+        inputs = change(preprocessing.to_unit(domain.store.gather(indices)))
+        parts.append(network(inputs.to(device)).logits.float().cpu())
+    network.train(was_training)
+    return torch.cat(parts)

@@ -1,0 +1,109 @@
+"""Checkpoints of finished runs scored anew, by any validator, from what was stored of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from acclimate.core.errors import ConfigurationError, RunError
+from acclimate.core.records import RunRecord, read_record
+from acclimate.training.evaluate import read_evidence
+from acclimate.validators import validators
+from acclimate.validators.ensemble import ensemble
+
+ENSEMBLE = "ensemble"
+#: from what each looks at: certainty, classes, robustness and the source
+DEFAULT_ENSEMBLE = ("default", "consistency", "class-clustering", "snd")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One checkpoint of one run. ``kept``: whether it is the model that lies in the run's folder."""
+
+    run: Path
+    algorithm: str
+    seed: int
+    step: int
+    scores: dict[str, float]
+    score: float
+    kept: bool
+    oracle_target_accuracy: float | None
+
+
+def select(runs: Sequence[Path], names: Sequence[str]) -> list[Candidate]:
+    """Every stored checkpoint of ``runs``, the best first by the validators called ``names``.
+
+    One validator: by its score. Several, or ``"ensemble"``: by the mean of their ranks. Nothing
+    is trained and no target label is used. Raises ``RunError`` where a folder holds nothing to
+    score, an oracle, or a run of another task than the first.
+    """
+    chosen = _validators(names)
+    records = [read_record(run) for run in runs]
+    for run, record in zip(runs, records, strict=True):
+        _check(run, record, records[0])
+    found = [
+        _candidate(run, record, path, chosen)
+        for run, record in zip(runs, records, strict=True)
+        for path in _stored(run)
+    ]
+    if len(chosen) == 1:
+        scores = [each.scores[chosen[0]] for each in found]
+    else:
+        scores = ensemble({name: [each.scores[name] for each in found] for name in chosen})
+    scored = [
+        Candidate(**{**vars(each), "score": score})
+        for each, score in zip(found, scores, strict=True)
+    ]
+    # of equal ones the later, as in training
+    return sorted(scored, key=lambda each: (-each.score, -each.step))
+
+
+def _validators(names: Sequence[str]) -> list[str]:
+    chosen = [
+        part for name in names for part in (DEFAULT_ENSEMBLE if name == ENSEMBLE else (name,))
+    ]
+    for name in chosen:
+        validators.get(name)
+    return list(dict.fromkeys(chosen))
+
+
+def _check(run: Path, record: RunRecord, first: RunRecord) -> None:
+    if record.uses_target_labels:
+        raise RunError(
+            f"{run} is of {record.algorithm}, an oracle: it used target labels and cannot be chosen; "
+            "leave it out"
+        )
+    tasks = [(each.source.name, each.target.name) for each in (record, first)]
+    if tasks[0] != tasks[1]:
+        raise RunError(
+            f"{run} is from {tasks[0][0]} to {tasks[0][1]}, the first run from {tasks[1][0]} to "
+            f"{tasks[1][1]}: scores compare models of one task only"
+        )
+
+
+def _stored(run: Path) -> list[Path]:
+    paths = sorted((run / "evaluations").glob("step-*.npz"))
+    if not paths:
+        raise RunError(f"{run} has stored no checkpoint yet; nothing can be scored")
+    return paths
+
+
+def _candidate(run: Path, record: RunRecord, path: Path, names: Sequence[str]) -> Candidate:
+    step = int(path.stem.removeprefix("step-"))
+    evidence = read_evidence(path)
+    try:
+        scores = {name: validators.get(name).score(evidence) for name in names}
+    except ConfigurationError as error:
+        raise RunError(f"{path}: {error}") from error
+    seen = {each.step: each.oracle_target_accuracy for each in record.evaluations}
+    return Candidate(
+        run,
+        record.algorithm,
+        int(record.settings["seed"]),
+        step,
+        scores,
+        0.0,
+        record.chosen is not None and record.chosen.step == step,
+        seen.get(step),
+    )

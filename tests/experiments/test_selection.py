@@ -1,0 +1,144 @@
+"""The selection benchmark: its figures against small cases worked out by hand, and a run of it."""
+
+import json
+from types import SimpleNamespace
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+from scipy.stats import spearmanr
+
+from acclimate.core.records import Estimate, Verdict
+from acclimate.experiments.selection import (
+    LAST,
+    TASKS,
+    Scored,
+    SelectionJob,
+    cells,
+    confusion,
+    honesty,
+    jobs,
+    regret,
+    trust,
+    weighted_spearman,
+)
+
+
+def make_scored(algorithm, accuracies, scores, seed=0, estimate=None, verdict=None):
+    """A finished run that says so much of itself and no more."""
+    record = SimpleNamespace(
+        oracle_target_metrics=SimpleNamespace(accuracy=accuracies[-1]),
+        estimate=estimate,
+        verdict=verdict and Verdict(outcome=verdict, probability_helped=0.5, reason=""),
+    )
+    job = SelectionJob(TASKS[0], "default", algorithm, seed)
+    arrays = {name: np.array(values) for name, values in scores.items()}
+    return Scored(job, record, np.array(accuracies), arrays)
+
+
+def test_regret_within_a_run_and_among_algorithms():
+    runs = [
+        make_scored("source-only", [0.5, 0.6], {"sure": [1.0, 0.0], "right": [0.1, 0.2]}),
+        make_scored("dann", [0.9, 0.7], {"sure": [0.3, 0.4], "right": [0.9, 0.8]}),
+    ]
+    lines = {line.validator: line for line in trust(runs, ["sure", "right"])}
+    assert lines["sure"].within == pytest.approx((0.1 + 0.2) / 2)
+    assert lines["sure"].among == pytest.approx(0.9 - 0.5)
+    assert lines["right"].within == lines["right"].among == 0
+    assert lines["right"].correlation == pytest.approx(1)
+    assert lines[LAST].within == pytest.approx(0.1)
+    assert lines[LAST].among is None
+
+
+def test_of_equal_scores_the_later_checkpoint_is_chosen():
+    assert regret(np.zeros(3), np.array([0.9, 0.5, 0.7])) == pytest.approx(0.2)
+
+
+@given(st.permutations(range(8)), st.permutations(range(8)))
+def test_weighted_correlation_is_bounded_and_one_for_the_same_order(first, second):
+    found = weighted_spearman(np.array(first), np.array(second))
+    assert -1 - 1e-9 <= found <= 1 + 1e-9
+    assert weighted_spearman(np.array(first), 3 * np.array(first) + 1) == pytest.approx(1)
+    assert weighted_spearman(np.array(first), np.ones(8)) == 0
+
+
+def test_the_upper_ranks_count_most():
+    """Two orders equally far from the truth, one wrong at the top and one at the bottom."""
+    truth, top, bottom = np.arange(8), np.arange(8), np.arange(8)
+    top[[6, 7]], bottom[[0, 1]] = [7, 6], [1, 0]
+    assert spearmanr(truth, top)[0] == spearmanr(truth, bottom)[0]
+    assert weighted_spearman(top, truth) < weighted_spearman(bottom, truth)
+
+
+def test_how_honest_the_estimates_are():
+    def guess(low, value, high):
+        return Estimate(method="", value=value, low=low, high=high)
+
+    runs = [
+        make_scored("dann", [0.8], {}, estimate=guess(0.6, 0.7, 0.9)),
+        make_scored("dann", [0.5], {}, estimate=guess(0.7, 0.8, 0.9)),
+        make_scored("train-on-target", [0.9], {}),
+    ]
+    found = honesty(runs)
+    assert (found.runs, found.covered) == (2, 0.5)
+    assert found.error == pytest.approx(0.2)
+    assert found.bias == pytest.approx(0.1)
+    assert found.width == pytest.approx(0.25)
+    assert honesty(runs[2:]) is None
+
+
+def test_verdicts_are_held_against_what_happened():
+    base = make_scored("source-only", [0.5], {})
+    runs = [
+        base,
+        make_scored("dann", [0.6], {}, verdict="helped"),
+        make_scored("cdan", [0.51], {}, verdict="helped"),
+        make_scored("dan", [0.4], {}, verdict="cannot tell"),
+        make_scored("dann", [0.9], {}, seed=1, verdict="hurt"),  # nothing to hold it against
+    ]
+    found = confusion(runs)
+    assert found["helped"] == {"helped": 1, "cannot tell": 0, "hurt": 0}
+    assert found["little"] == {"helped": 1, "cannot tell": 0, "hurt": 0}
+    assert found["hurt"] == {"helped": 0, "cannot tell": 1, "hurt": 0}
+
+
+def test_cells_are_means_over_seeds():
+    runs = [
+        make_scored("dann", [0.9, 0.8], {}, seed=0, verdict="helped"),
+        make_scored("dann", [0.5, 0.6], {}, seed=1, verdict="helped"),
+    ]
+    (cell,) = cells(runs)
+    assert (cell.algorithm, cell.seeds, cell.verdicts) == ("dann", 2, {"helped": 2})
+    assert cell.oracle_target_accuracy == pytest.approx(0.7)
+    assert cell.oracle_best == pytest.approx(0.75)
+    assert cell.sd == pytest.approx(np.std([0.8, 0.6], ddof=1))
+
+
+def test_source_only_comes_first_and_is_never_left_out():
+    grid = jobs(TASKS[:2], ["default"], ["dann"], range(2))
+    assert [job.algorithm for job in grid] == ["source-only", "dann"] * 4
+    assert {job.settings().steps for job in grid} == {300}
+
+
+def test_the_command(acclimate, tmp_path, monkeypatch):
+    import acclimate.experiments.selection as selection
+
+    short = {"steps": 12, "evaluations": 3, "log_every": 6, "batch_size": 16}
+    task = selection.SelectionTask("blobs", "blobs", "blobs-imbalanced", short)
+    monkeypatch.setattr(selection, "TASKS", (task,))
+    call = ["bench", "selection", "--algorithm", "dann", "--recipe", "bare", "--seeds", 1]
+    nothing = acclimate(*call, "--show")
+    assert nothing.code == 2
+    assert len(nothing.err.strip().splitlines()) == 1
+    done = acclimate(*call, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert (said["runs"], said["checkpoints"]) == (2, 6)
+    page = (tmp_path / "acclimate-runs/selection/selection.md").read_text()
+    assert all(f"| {line['validator']} |" in page for line in said["validators"])
+    assert sum(sum(row.values()) for row in said["verdicts"].values()) == 1
+    # a second call trains nothing and says the same
+    again = acclimate(*call, "--show", "--json")
+    assert json.loads(again.out) == said
+    assert acclimate(*call[:2], "--task", "blops").code == 2

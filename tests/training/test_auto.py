@@ -1,0 +1,100 @@
+"""An algorithm chosen without target labels, by successive halving."""
+
+import json
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from acclimate.core.errors import ConfigurationError
+from acclimate.core.records import read_record
+from acclimate.training.auto import make_plan
+
+
+@given(
+    count=st.integers(1, 12),
+    seconds=st.floats(1e-4, 1),
+    budget=st.floats(1, 1e5),
+)
+def test_a_plan_keeps_to_its_budget(count, seconds, budget):
+    names = [str(number) for number in range(count)]
+    try:
+        plan = make_plan(names, seconds, budget)
+    except ConfigurationError:
+        return
+    left, spent = count, 0.0
+    for steps in plan.rung_steps:
+        spent += steps * (left + 0.5)
+        left = (left + 1) // 2
+    spent += 1.5 * plan.final_steps
+    assert spent * seconds <= budget * (1 + 1e-9)
+    assert spent * seconds >= 0.8 * budget - 20 * seconds * count
+    assert min(plan.rung_steps) >= 20
+    assert list(plan.rung_steps) == sorted(plan.rung_steps)
+
+
+CALL = ["fit", "--source", "moons", "--target", "moons-rotated", "--batch-size", 16]
+QUIET = ["--no-report", "--no-predictions", "--evaluations", 2]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Two candidates and a step that seems to take 10 ms."""
+    import acclimate.training.auto as auto
+
+    monkeypatch.setattr(auto, "_seconds_per_step", lambda settings: 0.01)
+    monkeypatch.setattr(
+        auto.fit_auto,
+        "__kwdefaults__",
+        {
+            **auto.fit_auto.__kwdefaults__,
+            "candidates": ("dann", "deep-coral", "mcc"),
+        },
+    )
+
+
+def test_it_leaves_one_run_and_says_why(acclimate, quick, tmp_path):
+    done = acclimate(*CALL, *QUIET, "--algorithm", "auto", "--budget", 0.1, "--json")
+    assert done.code == 0, done.err
+    folder = tmp_path / "acclimate-runs/moons-to-moons-rotated-auto-seed0"
+    record, plan = (
+        read_record(folder),
+        json.loads((folder.with_name(f"{folder.name}-candidates") / "plan.json").read_text()),
+    )
+    assert record.steps_done == plan["final_steps"]
+    assert record.choice.startswith(f"auto: {record.algorithm} ranks first of ")
+    rungs = sorted((folder.with_name(f"{folder.name}-candidates")).glob("rung-*"))
+    trained = [sorted(run.name for run in rung.iterdir()) for rung in rungs]
+    assert trained[0] == ["dann", "deep-coral", "mcc", "source-only"]
+    assert len(trained[1]) == 3
+    assert "source-only" in trained[1]
+    if record.algorithm != "source-only":
+        assert record.verdict is not None
+        assert record.algorithm in trained[1]
+    # nothing is trained twice, and nothing over what is there
+    again = acclimate(*CALL, *QUIET, "--algorithm", "auto", "--budget", 0.1)
+    assert again.code == 2
+    assert "--resume" in again.err
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+    on = acclimate(*CALL, *QUIET, "--algorithm", "auto", "--budget", 0.1, "--resume")
+    assert on.code == 0, on.err
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+    assert record.choice in on.out.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--algorithm", "auto", "--steps", 9], "--steps"),
+        (["--algorithm", "auto", "--set", "algorithm.weight=1"], "algorithm.weight"),
+        (["--algorithm", "auto", "--budget", 0], "--budget 0"),
+        (["--algorithm", "auto", "--budget", 0.0001], "give 0."),
+        (["--algorithm", "dann", "--budget", 3], "--algorithm auto"),
+    ],
+)
+def test_contradictions(acclimate, quick, tmp_path, options, said):
+    done = acclimate(*CALL, *QUIET, *options)
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("acclimate-runs/*"))
