@@ -30,7 +30,7 @@ def check(done, tmp_path, *said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--algorithm", "dan"], "Did you mean 'dann'?"),
+        (["--algorithm", "dannn"], "Did you mean 'dann'?"),
         (["--network", "mnistcnn"], "Did you mean 'mnist-cnn'?"),
         (["--validator", "entropi"], "Did you mean 'entropy'?"),
         (["--schedule", "cosin"], "Did you mean 'cosine'?"),

@@ -155,6 +155,8 @@ def test_closed_pipe_is_no_error():
 def test_interrupted_process_exits_with_130(tmp_path):
     """A real Ctrl-C while a command is at work, through typer and all."""
     code = (
+        # a shell starts what runs in its background with Ctrl-C ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import sys, time, typer; from acclimate.cli import main\n"
         "def slow():\n    '''Wait.'''\n    print('ready', flush=True); time.sleep(60)\n"
         "build = main.build_app\n"

@@ -79,7 +79,7 @@ def test_the_weight_that_is_typed_is_the_one_that_counts(fit, tmp_path):
         (["--set", "algorithm.thresold=1"], "Did you mean 'mi.threshold'?"),
         (["--set", "algorithm.m.weight=1"], "'m.weight' names no part of it. Did you mean 'mi'?"),
         (["--set", "algorithm.mi.layer=hidden9"], "no layer 'hidden9'"),
-        (["--algorithm", "dnan+mi"], "unknown algorithm 'dnan'. Did you mean 'dann'?"),
+        (["--algorithm", "dannn+mi"], "unknown algorithm 'dannn'. Did you mean 'dann'?"),
         (["--algorithm", "mi+mi"], "names one of its parts twice"),
         (["--algorithm", "dann+train-on-target"], "an oracle cannot be combined"),
         (["--start-from", "nowhere"], "nowhere holds no model"),

@@ -133,5 +133,5 @@ def test_rows_of_a_family_share_network_augmentation_and_budget(job, tmp_path):
             settings_of(Job(job.table, job.pair, row, 1), tmp_path, {}).step_count(64_000)
             for row in (job.row, first)
         )
-        assert length == pytest.approx(whole / 2)
+        assert length == whole
     assert different <= allowed

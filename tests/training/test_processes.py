@@ -65,6 +65,7 @@ def test_parameters_are_equal_on_all_ranks(name, ranks):
     for key, value in first.items():
         # of BatchNorm, rank 0's statistics are those of the model
         if not key.endswith(("running_mean", "running_var")):
+            assert torch.isfinite(value).all(), key
             assert torch.equal(value, second[key]), key
 
 

@@ -15,7 +15,7 @@ from acclimate.training.optimisers import make_optimiser, set_learning_rate
 from acclimate.training.settings import make_settings
 from acclimate.training.step import Step
 
-SETTINGS = make_settings(source="-", target="-", optimiser="sgd", learning_rate=0.1)
+SETTINGS = make_settings(source="-", target="-", optimiser="sgd", learning_rate=0.02)
 SPEC = Spec((6,), ("a", "b", "c"))
 STEPS = 8
 

@@ -150,7 +150,7 @@ def make_plan(candidates: Sequence[str], seconds_per_step: float, budget: float)
     ``ConfigurationError`` where a candidate would train for fewer than 20 steps.
 
     >>> make_plan(["a", "b", "c", "d"], 0.1, 120.0).rung_steps
-    (55, 110)
+    (63, 126)
     """
     sizes = [len(candidates)]
     while sizes[-1] > 2:

@@ -13,8 +13,8 @@ from acclimate.validators import validators
 from acclimate.validators.ensemble import ensemble
 
 ENSEMBLE = "ensemble"
-#: from what each looks at: certainty, classes, robustness and the source
-DEFAULT_ENSEMBLE = ("default", "consistency", "class-clustering", "snd")
+#: apart in what they look at; snd and consistency are left out, since they like a collapsed model
+DEFAULT_ENSEMBLE = ("default", "bnm", "class-clustering", "circular")
 
 
 @dataclass(frozen=True)
