@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from acclimate.algorithms.base import Algorithm, Terms, algorithms
+from acclimate.algorithms.base import algorithms
+from acclimate.algorithms.dann import Dann
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import NetworkOutput, Views
 from acclimate.layers.gradient_reversal import reverse_gradient
 from acclimate.layers.perceptron import perceptron
 from acclimate.losses.several_domains import domain_accuracies, domain_cross_entropy
 from acclimate.models.network import Network
-from acclimate.objectives.classification import batch_accuracy, classification_loss
 
 
 def places_of(views: Views) -> Tensor:
@@ -40,7 +39,7 @@ def jointly(views: Views, layer: str | None, last: bool = False) -> Tensor:
 
 
 @algorithms.register("multi-source-dann")
-class MultiSourceDann(Algorithm):
+class MultiSourceDann(Dann):
     """DANN in which each of several sources, and the target, is a domain of its own.
 
     Gradient reversal of Ganin et al., JMLR 2016, with a classifier of K + 1 domains; as in Zhao et
@@ -51,31 +50,18 @@ class MultiSourceDann(Algorithm):
 
     compares_items: ClassVar[bool] = True
 
-    weight: float = Field(1.0, ge=0, description="largest weight of the reversed gradient")
-    gamma: float = Field(10.0, gt=0, description="steepness of the ramp of λ")
-    hidden: tuple[int, ...] | None = Field(
-        None, description="widths of the domain classifier; null = as the network's paper"
-    )
-    attach: str | None = Field(None, description="layer it looks at; null = as the network's paper")
-
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         width = network.width_of(self.attach or network.attach_layer)
         hidden = network.domain_hidden if self.hidden is None else self.hidden
         return {"domain_classifier": perceptron(width, hidden, network.spec.source_count + 1)}
 
-    def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
-        logits, labels = views.source.logits, views.source_labels
+    def domain_terms(
+        self, views: Views, modules: nn.ModuleDict
+    ) -> tuple[Tensor, dict[str, Tensor | float]]:
         reversal = self.weight * domain_ramp(views.progress, self.gamma)
         features = reverse_gradient(jointly(views, self.attach), reversal)
         domains, places = modules["domain_classifier"](features), places_of(views)
-        return Terms(
-            {
-                "classification": classification_loss(logits, labels),
-                "domain": domain_cross_entropy(domains, places),
-            },
-            {
-                "source_batch_accuracy": batch_accuracy(logits, labels),
-                "domain_accuracy": domain_accuracies(domains, places),
-                "reversal_weight": reversal,
-            },
-        )
+        return domain_cross_entropy(domains, places), {
+            "domain_accuracy": domain_accuracies(domains, places),
+            "reversal_weight": reversal,
+        }

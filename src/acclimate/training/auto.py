@@ -26,7 +26,7 @@ from acclimate.training.loop import train
 from acclimate.training.observer import Observer
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
 from acclimate.training.parts import make_algorithm, make_loader, make_step
-from acclimate.training.run import check_folder
+from acclimate.training.run_folder import check_folder
 from acclimate.training.select import ENSEMBLE, select
 from acclimate.training.settings import FitSettings
 from acclimate.training.task import Task, choose_network, open_task, replace_settings

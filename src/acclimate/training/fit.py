@@ -13,7 +13,8 @@ from acclimate.training.behaviour import behaviour
 from acclimate.training.devices import make_fabric
 from acclimate.training.observer import Observer
 from acclimate.training.parts import make_algorithm
-from acclimate.training.run import Run, check_folder
+from acclimate.training.run import Run
+from acclimate.training.run_folder import check_folder
 from acclimate.training.settings import FitSettings
 from acclimate.training.task import Task, choose_network, open_task, replace_settings
 from acclimate.validators.verdict import judge

@@ -35,6 +35,7 @@ from acclimate.training.observer import Observer
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
 from acclimate.training.parts import draws_target, make_algorithm, make_loader, make_step
 from acclimate.training.progress import Clock, Progress
+from acclimate.training.run_folder import check_folder, remove_leftovers
 from acclimate.training.samples import write_samples
 from acclimate.training.settings import FitSettings
 from acclimate.training.sharpness import check_sharpness
@@ -107,7 +108,7 @@ class Run:
         optimiser = make_optimiser(step, self.settings)
         start = self._restore(step, optimiser) if resume else 0
         if self.fabric.is_global_zero:
-            _remove_leftovers(self.folder)
+            remove_leftovers(self.folder)
         record = before or self._new_record(step)
         self._write(record, "running")
         with self.ending(record):
@@ -363,43 +364,3 @@ class Run:
         record.chosen = self.progress.chosen
         record.training_seconds = self.progress.seconds
         record.write(self.folder)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Drop files that a kill left half-written beside the whole ones; for one process alone."""
-    for part in folder.rglob(".*.part"):
-        part.unlink(missing_ok=True)
-
-
-def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
-    """Raise ``RunError`` where the folder is not free, or holds another run than this one."""
-    if not (folder / RECORD_NAME).exists():
-        if folder.is_file():
-            raise RunError(f"{folder} is a file; choose another --output")
-        # a run that was killed while it wrote its first record leaves a part of it and no more
-        if folder.exists() and not all(path.match(".*.part") for path in folder.iterdir()):
-            raise RunError(f"{folder} is not empty and holds no run; choose another --output")
-        return
-    if not resume:
-        raise RunError(
-            f"{folder} already holds a run; continue it with --resume or choose another --output"
-        )
-    before = read_record(folder)
-    # a setting that came with a later version had no effect before: it was as its default is
-    defaults = {name: field.default for name, field in FitSettings.model_fields.items()}
-    _check_same_settings(folder, {**defaults, **before.settings}, settings.model_dump(mode="json"))
-    if before.method:
-        # defaults may have changed with the version; older records do not have them
-        _check_same_settings(
-            folder, before.method, make_algorithm(settings).model_dump(mode="json")
-        )
-
-
-def _check_same_settings(folder: Path, before: dict[str, Any], now_: dict[str, Any]) -> None:
-    """Raise where a run would be continued with other settings than it was begun with."""
-    changed = [key for key in now_ if before.get(key) != now_[key]]
-    if changed:
-        lines = ", ".join(
-            f"{key} was {before.get(key)!r} and is now {now_[key]!r}" for key in changed
-        )
-        raise RunError(f"{folder} cannot be continued with other settings: {lines}")

@@ -1,0 +1,51 @@
+"""Whether a folder is free for a run, or holds the run that is to be continued."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from acclimate.core.errors import RunError
+from acclimate.core.records import RECORD_NAME, read_record
+from acclimate.training.parts import make_algorithm
+from acclimate.training.settings import FitSettings
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Drop files that a kill left half-written beside the whole ones; for one process alone."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
+    """Raise ``RunError`` where the folder is not free, or holds another run than this one."""
+    if not (folder / RECORD_NAME).exists():
+        if folder.is_file():
+            raise RunError(f"{folder} is a file; choose another --output")
+        # a run that was killed while it wrote its first record leaves a part of it and no more
+        if folder.exists() and not all(path.match(".*.part") for path in folder.iterdir()):
+            raise RunError(f"{folder} is not empty and holds no run; choose another --output")
+        return
+    if not resume:
+        raise RunError(
+            f"{folder} already holds a run; continue it with --resume or choose another --output"
+        )
+    before = read_record(folder)
+    # a setting that came with a later version had no effect before: it was as its default is
+    defaults = {name: field.default for name, field in FitSettings.model_fields.items()}
+    _check_same_settings(folder, {**defaults, **before.settings}, settings.model_dump(mode="json"))
+    if before.method:
+        # defaults may have changed with the version; older records do not have them
+        _check_same_settings(
+            folder, before.method, make_algorithm(settings).model_dump(mode="json")
+        )
+
+
+def _check_same_settings(folder: Path, before: dict[str, Any], now_: dict[str, Any]) -> None:
+    """Raise where a run would be continued with other settings than it was begun with."""
+    changed = [key for key in now_ if before.get(key) != now_[key]]
+    if changed:
+        lines = ", ".join(
+            f"{key} was {before.get(key)!r} and is now {now_[key]!r}" for key in changed
+        )
+        raise RunError(f"{folder} cannot be continued with other settings: {lines}")
