@@ -11,7 +11,7 @@ import typer
 
 from acclimate.cli import console
 from acclimate.cli.options import JsonOption
-from acclimate.core.errors import DataError, RecordError, UnknownNameError, near_miss
+from acclimate.core.errors import RecordError, UnknownNameError, near_miss
 
 EXAMPLE = "Example: acclimate bench selection --task moons --task blobs --seeds 1"
 RUNS = Path("acclimate-runs/selection")
@@ -95,7 +95,7 @@ def _named(given: list[str] | None, known: dict[str, Any], kind: str) -> list[An
 
 def _train(jobs: list[Any], runs: Path, named: bool, threads: int | None, device: str) -> list[Any]:
     """Train what is not finished; a task whose files cannot be had is left out, unless it was named."""
-    from acclimate.cli.watch import TerminalObserver
+    from acclimate.cli.watch import train_each
     from acclimate.experiments.selection import run
 
     if threads is not None:
@@ -103,17 +103,10 @@ def _train(jobs: list[Any], runs: Path, named: bool, threads: int | None, device
 
         torch.set_num_threads(threads)
     command = shlex.join(["acclimate", *sys.argv[1:]])
-    missing: set[str] = set()
-    for job in jobs:
-        if job.task.name in missing:
-            continue
-        console.note(job.name)
-        try:
-            with TerminalObserver() as observer:
-                run(job, runs, device=device, observer=observer, command=command)
-        except DataError as error:
-            if named or not job.task.needs_files:
-                raise
-            console.warn(f"{job.task.name} is left out: {error}")
-            missing.add(job.task.name)
-    return [job for job in jobs if job.task.name not in missing]
+    return train_each(
+        jobs,
+        lambda job: str(job.name),
+        lambda job: str(job.task.name),
+        lambda job, observer: run(job, runs, device=device, observer=observer, command=command),
+        lambda job: named or not job.task.needs_files,
+    )

@@ -11,7 +11,6 @@ import typer
 
 from acclimate.cli import console
 from acclimate.cli.options import JsonOption
-from acclimate.core.errors import DataError
 
 if TYPE_CHECKING:
     from acclimate.experiments.reproduce import Job
@@ -88,30 +87,19 @@ def reproduce(
 
 def _run(jobs: list[Job], named: bool, runs: Path, results: Path, changes: dict[str, Any]) -> None:
     """All jobs; a pair whose data cannot be had costs the others nothing, unless it was named."""
-    from acclimate.cli.watch import TerminalObserver
+    from acclimate.cli.watch import train_each
     from acclimate.experiments.reproduce import run_job
 
     command = shlex.join(["acclimate", *sys.argv[1:]])
-    missing: set[str] = set()
-    for job in jobs:
-        if job.pair.name in missing:
-            continue
-        console.note(job.name)
-        try:
-            with TerminalObserver() as observer:
-                run_job(
-                    job,
-                    runs=runs,
-                    results=results,
-                    changes=changes,
-                    observer=observer,
-                    command=command,
-                )
-        except DataError as error:
-            if named:
-                raise
-            console.warn(f"{job.pair.name} is left out: {error}")
-            missing.add(job.pair.name)
+    train_each(
+        jobs,
+        lambda job: job.name,
+        lambda job: job.pair.name,
+        lambda job, observer: run_job(
+            job, runs=runs, results=results, changes=changes, observer=observer, command=command
+        ),
+        lambda job: named,
+    )
 
 
 def _say(table: Table, jobs: list[Job], results: Path, show: bool, json: bool) -> None:

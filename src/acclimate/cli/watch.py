@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from acclimate.cli import console
+from acclimate.core.errors import DataError
 from acclimate.core.records import Evaluation, RunRecord, Warned
 from acclimate.training.observer import Observer
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+
+
+Job = TypeVar("Job")
 
 
 class TerminalObserver(Observer):
@@ -66,3 +71,33 @@ class TerminalObserver(Observer):
     def _update(self, step: int, text: str) -> None:
         if self._task is not None:
             self._progress.update(self._task, completed=step, description=text)
+
+
+def train_each(
+    jobs: Iterable[Job],
+    name_of: Callable[[Job], str],
+    task_of: Callable[[Job], str],
+    train: Callable[[Job, Observer], object],
+    must: Callable[[Job], bool],
+) -> list[Job]:
+    """Train all ``jobs``; missing data of one task costs the others nothing. Returns what was trained.
+
+    Where ``must`` says that a job may not be left out, its ``DataError`` is raised.
+    """
+    missing: set[str] = set()
+    done: list[Job] = []
+    for job in jobs:
+        task = task_of(job)
+        if task in missing:
+            continue
+        console.note(name_of(job))
+        try:
+            with TerminalObserver() as observer:
+                train(job, observer)
+            done.append(job)
+        except DataError as error:
+            if must(job):
+                raise
+            console.warn(f"{task} is left out: {error}")
+            missing.add(task)
+    return done
