@@ -1,13 +1,19 @@
 """``acclimate select``: any validator, replayed on what runs have stored."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from acclimate.core.records import read_record
+from acclimate.training.agreement import agreements
 from acclimate.training.evaluate import read_evidence
+from acclimate.training.fit import fit
+from acclimate.training.inference import load_model
 from acclimate.training.select import select
+from acclimate.training.settings import FitSettings
 from acclimate.validators import validators
 
 
@@ -94,3 +100,64 @@ def test_what_cannot_be_chosen_from(runs, acclimate, tmp_path):
         assert done.code == 2
         assert said in done.err.replace("\n", " ")
         assert len(done.err.strip().splitlines()) == 1
+
+
+def test_reverse_validation(runs, acclimate):
+    """The way back is trained on predicted labels alone, and measured on the held-out source."""
+    done = acclimate("select", *runs, "--reverse", "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    scores = [each["scores"]["reverse-validation"] for each in said["runs"]]
+    assert scores == sorted(scores, reverse=True)
+    assert said["choice"] == said["runs"][0]
+    for each in said["runs"]:
+        run = Path(each["run"])
+        forth, back = read_record(run), read_record(run / "reverse")
+        assert (back.source.name, back.target.name) == (forth.target.name, forth.source.name)
+        assert (back.algorithm, back.steps_done) == (forth.algorithm, forth.steps_done)
+        assert back.settings["start_from"] == str(run)
+        assert each["scores"]["reverse-validation"] == back.oracle_target_metrics.accuracy
+        assert back.oracle_target_metrics.n == forth.source.items["validation"]
+    before = [(run / "reverse/record.json").stat().st_mtime_ns for run in runs]
+    again = acclimate("select", *runs, "--reverse", "--json")
+    assert json.loads(again.out) == said
+    assert [(run / "reverse/record.json").stat().st_mtime_ns for run in runs] == before
+
+
+def test_the_way_back_learns_what_the_model_predicts(runs):
+    """No label of the target, and of the source only those that it is measured by."""
+    from acclimate.training import reverse
+
+    task = reverse.open_task(FitSettings.build("settings", read_record(runs[0]).settings))
+    model = load_model(runs[0])
+    turned = reverse._reversed(task, model)
+    logits, _ = model.outputs(task.target.adapt)
+    assert torch.equal(turned.source.train.labels, logits.argmax(1))
+    assert turned.target.adapt.labels is None
+    assert turned.target.evaluate.labels is None
+    assert torch.equal(turned.oracle_labels, task.source.validation.labels)
+
+
+def test_reverse_stands_alone(runs, acclimate):
+    done = acclimate("select", *runs, "--reverse", "--validator", "bnm")
+    assert done.code == 2
+    assert "leave out --validator" in done.err
+
+
+def test_seeds_that_agree_are_an_estimate(runs, acclimate, tmp_path):
+    """Of runs that differ in their seed alone; others have no twin and nothing to say."""
+    assert json.loads(acclimate("select", *runs, "--json").out)["agreement"] == []
+    settings = read_record(runs[0]).settings
+    second = fit(
+        FitSettings.build("settings", {**settings, "seed": 1}), tmp_path / "second", baseline=False
+    )
+    (found,) = agreements([*runs, tmp_path / "second", runs[0]])
+    assert (found.algorithm, found.seeds) == ("source-only", [0, 1])
+    logits = [
+        read_evidence(run / f"evaluations/step-{record.chosen.step:08d}.npz").target_logits
+        for run, record in ((runs[0], read_record(runs[0])), (tmp_path / "second", second))
+    ]
+    expected = (logits[0].argmax(1) == logits[1].argmax(1)).double().mean()
+    assert found.estimate.value == pytest.approx(float(expected))
+    said = acclimate("select", *runs, tmp_path / "second")
+    assert "source-only, seeds 0, 1: agree on" in said.out.replace("\n", " ")

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from scipy.stats import spearmanr
 
 from acclimate.core.records import Estimate, Verdict
+from acclimate.experiments.estimates import AGREEMENT, RECORDED, Guessed, honesty
 from acclimate.experiments.selection import (
     LAST,
     TASKS,
@@ -17,12 +19,12 @@ from acclimate.experiments.selection import (
     SelectionJob,
     cells,
     confusion,
-    honesty,
     jobs,
     regret,
     trust,
     weighted_spearman,
 )
+from acclimate.validators.estimators import look
 
 
 def make_scored(algorithm, accuracies, scores, seed=0, estimate=None, verdict=None):
@@ -71,21 +73,31 @@ def test_the_upper_ranks_count_most():
     assert weighted_spearman(top, truth) < weighted_spearman(bottom, truth)
 
 
-def test_how_honest_the_estimates_are():
-    def guess(low, value, high):
-        return Estimate(method="", value=value, low=low, high=high)
+def guess(truth, recorded=None, predictions=(0, 1), twin=("a",)):
+    """One run whose model says so much; 4 held-out source items, 2 target items."""
+    seen = look(torch.eye(2)[[0, 1, 0, 1]], torch.tensor([0, 1, 0, 0]), torch.eye(2))
+    estimate = recorded and Estimate(
+        method="", low=recorded[0], value=recorded[1], high=recorded[2]
+    )
+    return Guessed(twin, seen, torch.tensor(predictions), estimate, truth)
 
-    runs = [
-        make_scored("dann", [0.8], {}, estimate=guess(0.6, 0.7, 0.9)),
-        make_scored("dann", [0.5], {}, estimate=guess(0.7, 0.8, 0.9)),
-        make_scored("train-on-target", [0.9], {}),
-    ]
-    found = honesty(runs)
-    assert (found.runs, found.covered) == (2, 0.5)
-    assert found.error == pytest.approx(0.2)
-    assert found.bias == pytest.approx(0.1)
-    assert found.width == pytest.approx(0.25)
-    assert honesty(runs[2:]) is None
+
+def test_how_honest_the_estimates_are():
+    runs = [guess(0.8, (0.6, 0.7, 0.9)), guess(0.5, (0.7, 0.8, 0.9)), guess(0.9, twin=("b",))]
+    found = {line.estimator: line for line in honesty(runs)}
+    line = found[RECORDED]
+    assert (line.runs, line.covered) == (2, 0.5)
+    assert line.error == pytest.approx(0.2)
+    assert line.bias == pytest.approx(0.1)
+    assert line.width == pytest.approx(0.25)
+    assert found["average thresholded confidence"].runs == 3
+    assert "consistency" not in found  # nobody looked
+
+
+def test_agreement_is_between_runs_that_differ_in_their_seed():
+    runs = [guess(0.5), guess(0.9, predictions=(0, 0)), guess(0.7, twin=("b",))]
+    (line,) = [line for line in honesty(runs) if line.estimator == AGREEMENT]
+    assert (line.runs, line.error) == (1, 0)  # they agree on one of two items
 
 
 def test_verdicts_are_held_against_what_happened():
@@ -138,6 +150,7 @@ def test_the_command(acclimate, tmp_path, monkeypatch):
     page = (tmp_path / "acclimate-runs/selection/selection.md").read_text()
     assert all(f"| {line['validator']} |" in page for line in said["validators"])
     assert sum(sum(row.values()) for row in said["verdicts"].values()) == 1
+    assert {line["estimator"] for line in said["estimates"]} >= {"as recorded", "consistency"}
     # a second call trains nothing and says the same
     again = acclimate(*call, "--show", "--json")
     assert json.loads(again.out) == said

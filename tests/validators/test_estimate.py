@@ -7,10 +7,13 @@ import torch
 from hypothesis import given, settings
 from scipy.optimize import minimize_scalar
 
-from acclimate.validators.estimate import (
+from acclimate.core.errors import ConfigurationError
+from acclimate.validators.estimate import BOTH, HULL, estimate_accuracy, estimate_by
+from acclimate.validators.estimators import (
+    ESTIMATORS,
     average_thresholded_confidence,
     difference_of_confidences,
-    estimate_accuracy,
+    look,
     temperature,
 )
 
@@ -160,3 +163,51 @@ def test_fewer_items_make_it_less_sure():
     few = estimate_accuracy(source[:40], labels[:40], target[:40])
     many = estimate_accuracy(source, labels, target)
     assert few.high - few.low > 2 * (many.high - many.low)
+
+
+def test_with_consistency_it_is_the_mean_of_two():
+    source, labels = draw(400, 0)
+    target, _ = draw(300, 1)
+    survived = torch.arange(300) % 4 > 0
+    seen = look(source, labels, target, survived)
+    confidence, consistency = (ESTIMATORS[name](seen) for name in (HULL[0], "consistency"))
+    assert consistency == 0.75
+    found = estimate_accuracy(source, labels, target, survived)
+    assert (found.method, found.value) == (BOTH, pytest.approx((confidence + consistency) / 2))
+    assert found.low <= min(confidence, consistency)
+    assert found.high >= max(confidence, consistency)
+
+
+def test_importance_weighting_is_a_weighted_mean():
+    source, labels = draw(4, 0)
+    seen = look(source, labels, source, weights=np.array([1.0, 2.0, 3.0, 4.0]))
+    expected = np.average(seen.correct, weights=[1, 2, 3, 4])
+    assert estimate_by("importance weighting", seen).value == pytest.approx(expected)
+
+
+def test_agreement_of_calibrated_models_is_their_accuracy():
+    """Jiang et al., 2022: two draws from the true posterior are right as often as they agree."""
+    random = torch.Generator().manual_seed(0)
+    truth = torch.softmax(2 * torch.randn(20_000, 3, generator=random), 1)
+    first, second, labels = (torch.multinomial(truth, 1, generator=random)[:, 0] for _ in range(3))
+    one = torch.nn.functional.one_hot(first, 3).float()
+    seen = look(one, labels, one, agreed=first == second)
+    found = estimate_by("agreement of two seeds", seen)
+    assert found.value == pytest.approx(float((first == labels).double().mean()), abs=0.02)
+    assert found.low <= found.value <= found.high
+
+
+@pytest.mark.parametrize("name", ["importance weighting", "consistency", "agreement of two seeds"])
+def test_an_estimator_says_what_it_lacks(name):
+    source, labels = draw(30, 0)
+    with pytest.raises(ConfigurationError, match="nobody looked"):
+        ESTIMATORS[name](look(source, labels, source))
+
+
+def test_drawing_again_keeps_what_belongs_to_one_item_together():
+    source, labels = draw(50, 0)
+    seen = look(source, labels, source, torch.ones(50) > 0)
+    again = seen.drawn(np.random.default_rng(0))
+    pairs = set(zip(seen.source_confidence, seen.correct, strict=True))
+    assert set(zip(again.source_confidence, again.correct, strict=True)) < pairs
+    assert len(again.target_confidence) == 50

@@ -26,7 +26,8 @@ def selection(
         list[str] | None, typer.Option(help="A task of the grid, repeatable.", show_default="all")
     ] = None,
     recipe: Annotated[
-        list[str] | None, typer.Option(help="default or bare, repeatable.", show_default="both")
+        list[str] | None,
+        typer.Option(help="default, light or bare, repeatable.", show_default="all"),
     ] = None,
     algorithm: Annotated[
         list[str] | None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +11,10 @@ import typer
 
 from acclimate.cli import console
 from acclimate.cli.options import JsonOption
+from acclimate.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from acclimate.training.agreement import Agreement
     from acclimate.training.select import Candidate
 
 EXAMPLE = "Example: acclimate select acclimate-runs/* --validator consistency"
@@ -29,24 +33,48 @@ def select(
             show_default="default",
         ),
     ] = None,
+    reverse: Annotated[
+        bool,
+        typer.Option(
+            "--reverse",
+            help="Score the kept models by reverse validation; trains each as long again, in RUN/reverse.",
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Choose among finished runs and their checkpoints without target labels, and without training."""
+    from acclimate.training.agreement import agreements
     from acclimate.training.select import select as ranked
 
-    found = ranked(runs, validator or ["default"])
+    if reverse and validator:
+        raise ConfigurationError("--reverse is a score of its own; leave out --validator")
+    found = _by_reverse(runs) if reverse else ranked(runs, validator or ["default"])
     best = _best_of_each(found)
+    agreed = agreements(runs)
     if json:
-        console.print_json({"choice": _plain(found[0]), "runs": [_plain(each) for each in best]})
+        said = {"choice": _plain(found[0]), "runs": [_plain(each) for each in best]}
+        console.print_json({**said, "agreement": [_plain_agreement(each) for each in agreed]})
         return
     headings, rows = _table(best)
     console.print_table(headings, rows)
+    for each in agreed:
+        console.print_line(_agreement_line(each))
     first = found[0]
     console.print_line(f"choice: {first.run}, step {first.step}")
     if not first.kept:
         console.print_line(
             f"the model in {first.run} is of another step: train again with --validator to keep this one"
         )
+
+
+def _by_reverse(runs: list[Path]) -> list[Candidate]:
+    from acclimate.cli.watch import TerminalObserver
+    from acclimate.training.reverse import select_by_reverse
+
+    command = shlex.join(["acclimate", *sys.argv[1:]])
+    console.set_way_on(command)
+    with TerminalObserver() as observer:
+        return select_by_reverse(runs, observer=observer, command=command)
 
 
 def _best_of_each(found: list[Candidate]) -> list[Candidate]:
@@ -59,6 +87,20 @@ def _best_of_each(found: list[Candidate]) -> list[Candidate]:
 
 def _plain(candidate: Candidate) -> dict[str, Any]:
     return {**vars(candidate), "run": str(candidate.run)}
+
+
+def _plain_agreement(agreement: Agreement) -> dict[str, Any]:
+    estimate = agreement.estimate.model_dump()
+    return {**vars(agreement), "runs": list(map(str, agreement.runs)), "estimate": estimate}
+
+
+def _agreement_line(agreement: Agreement) -> str:
+    estimate = agreement.estimate
+    return (
+        f"{agreement.algorithm}, seeds {', '.join(map(str, agreement.seeds))}: agree on "
+        f"{estimate.value:.1%} of target items ({100 * estimate.low:.1f}–{100 * estimate.high:.1f}), "
+        "an estimate of their accuracy"
+    )
 
 
 def _table(best: list[Candidate]) -> tuple[list[str], list[list[str]]]:

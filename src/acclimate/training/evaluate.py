@@ -60,6 +60,16 @@ class Evaluator:
     def outputs(self, network: Network, domain: Domain) -> tuple[Tensor, Tensor]:
         return outputs(network, self.task.preprocessing, domain, device=self.device)
 
+    def survived(self, network: Network, domain: Domain, logits: Tensor) -> Tensor:
+        """Whether predictions survive a small change of the input, for at most 1,000 items: (M,) bool.
+
+        ``logits``: (N, K) of all items of ``domain``.
+        """
+        some = _spread(len(domain))
+        prepared = network, self.task.preprocessing, domain.subset(some)
+        changed = changed_logits(*prepared, device=self.device)
+        return changed.argmax(1) == logits[some].argmax(1)
+
     def evaluate(
         self, network: Network, step: int, seconds: float, validator: str = "default"
     ) -> tuple[Evaluation, Evidence]:

@@ -320,7 +320,7 @@ class Run:
             network = self._finished_network(record)
             source = self.evaluator.outputs(network, self.task.source.validation)
             target = self.evaluator.outputs(network, self.task.target.evaluate)
-            self._measure(record, source[0], target[0])
+            self._measure(record, network, source[0], target[0])
             write_samples(self.folder, self.task, source, target)
             self._write(record, "finished")
             self.observer.run_finished(record)
@@ -340,12 +340,17 @@ class Run:
             record.last_layer = note
         return network
 
-    def _measure(self, record: RunRecord, source: torch.Tensor, target: torch.Tensor) -> None:
+    def _measure(
+        self, record: RunRecord, network: Network, source: torch.Tensor, target: torch.Tensor
+    ) -> None:
         labels, names = self.task.source.validation.labels, self.task.spec.class_names
         assert labels is not None
         record.source_metrics = labelled_metrics(source, labels, names)
         if not self.algorithm.oracle:
-            record.estimate = estimate_accuracy(source, labels, target, seed=self.settings.seed)
+            survived = self.evaluator.survived(network, self.task.target.evaluate, target)
+            record.estimate = estimate_accuracy(
+                source, labels, target, survived, seed=self.settings.seed
+            )
         oracle_labels = self.task.oracle_labels
         if oracle_labels is not None:
             record.oracle_target_metrics = labelled_metrics(target, oracle_labels, names)

@@ -41,7 +41,7 @@ def select(runs: Sequence[Path], names: Sequence[str]) -> list[Candidate]:
     chosen = _validators(names)
     records = [read_record(run) for run in runs]
     for run, record in zip(runs, records, strict=True):
-        _check(run, record, records[0])
+        check_comparable(run, record, records[0])
     found = [
         _candidate(run, record, path, chosen)
         for run, record in zip(runs, records, strict=True)
@@ -68,7 +68,8 @@ def _validators(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _check(run: Path, record: RunRecord, first: RunRecord) -> None:
+def check_comparable(run: Path, record: RunRecord, first: RunRecord) -> None:
+    """Raise ``RunError`` for an oracle, and for a run of another task than ``first``."""
     if record.uses_target_labels:
         raise RunError(
             f"{run} is of {record.algorithm}, an oracle: it used target labels and cannot be chosen; "
