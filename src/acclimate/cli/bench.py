@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acclimate.cli import bench_selection, console
+from acclimate.cli import bench_algorithms, bench_selection, console
 from acclimate.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     bench = typer.Typer(help="Speed as ratios in one run, and trust in label-free choices.")
     bench.command("step", epilog=EXAMPLE)(step)
     bench.command("accuracy", epilog=ACCURACY_EXAMPLE)(accuracy)
+    bench_algorithms.register(bench)
     bench_selection.register(bench)
     app.add_typer(bench, name="bench", epilog=EXAMPLE)
 

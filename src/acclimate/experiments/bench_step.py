@@ -110,10 +110,10 @@ def bench_step(
     ours = _our_steps(source, target, settings, fabric, steps)
     plain = _plain_steps(source, target, settings, fabric.device, steps)
     for block in (ours, plain):
-        _time(block, fabric.device)
+        time_block(block, fabric.device)
     measured = []
     for _ in range(rounds):
-        seconds = _time(ours, fabric.device), _time(plain, fabric.device)
+        seconds = time_block(ours, fabric.device), time_block(plain, fabric.device)
         images = 2 * batch_size * steps
         measured.append(
             Round(images / seconds[0], images / seconds[1], matrix_multiply_peak(fabric.device))
@@ -167,10 +167,10 @@ def python_overhead_ms(steps: int = 300, repeats: int = 5) -> float:
     ours = _our_steps(domain, domain.unlabelled(), settings, fabric, steps)
     plain = _plain_steps(domain, domain, settings, fabric.device, steps)
     for block in (ours, plain):
-        _time(block, fabric.device)
+        time_block(block, fabric.device)
     differences = []
     for _ in range(repeats):
-        seconds = _time(ours, fabric.device), _time(plain, fabric.device)
+        seconds = time_block(ours, fabric.device), time_block(plain, fabric.device)
         differences.append(1000 * (seconds[0] - seconds[1]) / steps)
     return statistics.median(differences)
 
@@ -262,7 +262,7 @@ def _plain_toy() -> nn.ModuleList:
     return nn.ModuleList([features, nn.Linear(4, 2), plain_domain_head(4)])
 
 
-def _time(blocks: Iterator[None], device: torch.device) -> float:
+def time_block(blocks: Iterator[None], device: torch.device) -> float:
     """Seconds of one block of steps."""
     synchronise(device)
     started = time.perf_counter()
