@@ -133,6 +133,14 @@ def test_source_only_comes_first_and_is_never_left_out():
     assert {job.settings().steps for job in grid} == {300}
 
 
+def test_recipes_of_pictures_are_for_pictures():
+    tasks = [task for task in TASKS if task.name in {"moons", "digits-to-fonts"}]
+    found = {(job.task.name, job.recipe) for job in jobs(tasks)}
+    assert ("digits-to-fonts", "light") in found
+    assert ("moons", "light") not in found
+    assert ("moons", "bare") in found
+
+
 def test_the_command(acclimate, tmp_path, monkeypatch):
     import acclimate.experiments.selection as selection
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score
@@ -12,7 +12,15 @@ from sklearn.metrics import accuracy_score
 from acclimate.core.records import Behaviour, Warned
 from acclimate.validators import Evidence, validators
 from acclimate.validators.class_shares import share_distance
-from acclimate.validators.verdict import ERROR, agreement, expected_change, judge
+from acclimate.validators.verdict import (
+    ERROR,
+    LARGEST,
+    SHARES,
+    agreement,
+    expected_change,
+    judge,
+    share_trust,
+)
 
 share = st.floats(0, 1)
 behaviours = st.builds(Behaviour, share_distance=share, consistency=share, stability=share)
@@ -44,11 +52,32 @@ def test_one_signal_alone_is_bounded():
 
 @given(behaviours, behaviours)
 def test_exchanging_the_models_turns_the_verdict_round(first, second):
+    assume(share_trust(first) == share_trust(second) == 1)
     one, other = judge(first, second, MANY), judge(second, first, MANY)
     assert one.expected_change == pytest.approx(-other.expected_change)
     assert one.probability_helped == pytest.approx(1 - other.probability_helped)
     opposite = {"helped": "hurt", "hurt": "helped", "cannot tell": "cannot tell"}
     assert other.outcome == opposite[one.outcome]
+
+
+def test_shares_are_not_believed_where_the_targets_own_differ():
+    """A sure and steady model far from the source's shares is right about them, or nearly so."""
+    sure = Behaviour(share_distance=0.3, consistency=0.99, stability=1.0)
+    nearer = sure.model_copy(update={"share_distance": 0.05})
+    assert judge(sure, nearer, MANY).outcome == "cannot tell"
+    assert "the target's own shares" in judge(sure, nearer, MANY).reason
+    unsure = sure.model_copy(update={"consistency": 0.6})
+    verdict = judge(unsure, unsure.model_copy(update={"share_distance": 0.05}), MANY)
+    assert verdict.outcome == "helped"
+    assert "the target's own shares" not in verdict.reason
+
+
+@given(behaviours, behaviours)
+def test_trust_in_shares_never_raises_what_they_tell(before, after):
+    assert 0 <= share_trust(before) <= 1
+    rest = after.model_copy(update={"share_distance": before.share_distance})
+    of_shares = expected_change(before, after) - expected_change(before, rest)
+    assert abs(of_shares) <= -SHARES * LARGEST + 1e-12
 
 
 def test_equal_behaviour_cannot_tell():

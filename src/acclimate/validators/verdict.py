@@ -4,8 +4,8 @@ Confidence cannot answer this: a network whose classes were mixed up by too much
 is as sure as a good one (in our measurements the thresholded confidence of a run that fell from
 .69 to .58 rose from .88 to .99). Three things that can be seen without labels tell more:
 
-1. *shares*: the distance of the predicted class shares from the source's. Assumes that classes
-   are about as frequent on the target as in the source.
+1. *shares*: the distance of the predicted class shares from the source's. Says nothing where classes
+   are not as frequent on the target as in the source, see ``share_trust``.
 2. *consistency*: how often a prediction survives a small change of the input.
 3. *stability*: how often it survives the last part of training, between checkpoints.
 
@@ -29,6 +29,8 @@ SHARES, CONSISTENCY, STABILITY = -0.75, 0.5, 0.2
 ERROR = 0.045
 #: one signal alone should not decide: differences beyond this count as this
 LARGEST = 0.3
+#: evident difference of the true class shares from which on predicted ones are not looked at
+SHIFT = 0.2
 SURE = 0.7
 FATAL = ("source at chance", "non-finite loss")
 
@@ -38,6 +40,22 @@ def agreement(first: Tensor, second: Tensor) -> float:
     return float((first.argmax(1) == second.argmax(1)).double().mean())
 
 
+def share_trust(before: Behaviour) -> float:
+    """How far class shares may speak, in [0, 1]: 0 where those of the target evidently differ.
+
+    Predicted shares are at most as far from the target's true ones as there are mistakes. So what
+    lies beyond the share of mistakes of source-only, for which its inconsistency stands, is the
+    least by which the true shares of the two domains differ.
+
+    >>> share_trust(Behaviour(share_distance=0.2, consistency=0.7, stability=0.9))
+    1.0
+    >>> share_trust(Behaviour(share_distance=0.3, consistency=0.98, stability=0.9))
+    0.0
+    """
+    evident = before.share_distance - (1 - before.consistency)
+    return max(0.0, min(1.0, 1 - evident / SHIFT))
+
+
 def expected_change(before: Behaviour, after: Behaviour) -> float:
     """Expected accuracy on the target, adapted minus source-only.
 
@@ -45,7 +63,7 @@ def expected_change(before: Behaviour, after: Behaviour) -> float:
     >>> expected_change(same, same)
     0.0
     """
-    shares = _bounded(after.share_distance - before.share_distance)
+    shares = share_trust(before) * _bounded(after.share_distance - before.share_distance)
     consistency = _bounded(after.consistency - before.consistency)
     stability = _bounded(after.stability - before.stability)
     return SHARES * shares + CONSISTENCY * consistency + STABILITY * stability
@@ -97,10 +115,12 @@ def _bounded(value: float) -> float:
 
 
 def _explain(before: Behaviour, after: Behaviour, change: float, error: float) -> str:
+    trust = share_trust(before)
+    doubt = "" if trust == 1 else f" (counted {trust:.0%}: the target's own shares seem to differ)"
     return (
         f"expected change of target accuracy {round(100 * change):+d} ± {100 * error:.0f} points against "
         f"source-only: predicted class shares lie {_points(before.share_distance, after.share_distance)} "
-        f"from the source's, small changes of the input leave "
+        f"from the source's{doubt}, small changes of the input leave "
         f"{_points(before.consistency, after.consistency)} of predictions as they are, the last part "
         f"of training {_points(before.stability, after.stability)}"
     )
