@@ -90,6 +90,8 @@ def test_it_leaves_one_run_and_says_why(acclimate, quick, tmp_path):
         (["--algorithm", "auto", "--budget", 0], "--budget 0"),
         (["--algorithm", "auto", "--budget", 0.0001], "give 0."),
         (["--algorithm", "dann", "--budget", 3], "--algorithm auto"),
+        (["--algorithm", "auto", "--devices", 2], "--devices"),
+        (["--algorithm", "auto", "--no-baseline"], "--no-baseline"),
     ],
 )
 def test_contradictions(acclimate, quick, tmp_path, options, said):

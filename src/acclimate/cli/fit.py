@@ -269,7 +269,7 @@ def fit(
     """Train on a labelled source and an unlabelled target; write a model, predictions, a report."""
     # first of all, while the only names here are the options
     given = {k: v for k, v in locals().items() if k not in _NOT_SETTINGS and v is not None}
-    minutes = _minutes(given, budget, settings or [])
+    minutes = _minutes(given, budget, settings or [], baseline)
     if not unlabelled_target:
         del given["unlabelled_target"]
     from acclimate.cli.fit_result import say
@@ -302,7 +302,9 @@ _NOT_SETTINGS = {
 }
 
 
-def _minutes(given: dict[str, Any], budget: float | None, assignments: list[str]) -> float | None:
+def _minutes(
+    given: dict[str, Any], budget: float | None, assignments: list[str], baseline: bool | None
+) -> float | None:
     """The budget where the algorithm is to be chosen, which is taken out of ``given``; else ``None``."""
     from acclimate.core.errors import ConfigurationError
 
@@ -320,6 +322,15 @@ def _minutes(given: dict[str, Any], budget: float | None, assignments: list[str]
     if contradicted:
         raise ConfigurationError(
             f"--algorithm auto chooses algorithm and steps itself: leave out {', '.join(contradicted)}"
+        )
+    if baseline is False:
+        raise ConfigurationError(
+            "--algorithm auto holds its choice against source-only: leave out --no-baseline"
+        )
+    if given.get("devices", 1) > 1:
+        raise ConfigurationError(
+            "--algorithm auto compares its candidates in one process: leave out --devices, then train "
+            "what it chose with them"
         )
     if budget is not None and not budget > 0:
         raise ConfigurationError(f"--budget {budget:g}: should be minutes, more than 0")

@@ -51,8 +51,7 @@ def _lines(
 ) -> tuple[list[dict[str, Any]], list[LegendEntry]]:
     traces, legend = [], []
     for index, name in enumerate(names):
-        colour = chart.LINES[index % len(chart.LINES)]
-        dash = ("solid", "dash", "dot")[index // len(chart.LINES) % 3]
+        colour, dash = _line_style(index)
         steps, values = chart.thin_out(metrics["step"], metrics[name])
         label = _spell(name)
         traces.append(
@@ -68,6 +67,12 @@ def _lines(
         )
         legend.append(LegendEntry(label, colour, "line" if dash == "solid" else "dash", (index,)))
     return traces, legend
+
+
+def _line_style(index: int) -> tuple[str, str]:
+    """Colour and dash of a chart's line: a colour that comes again is dashed, then dotted."""
+    dash = ("solid", "dash", "dot")[index // len(chart.LINES) % 3]
+    return chart.LINES[index % len(chart.LINES)], dash
 
 
 def _ranges_in_words(metrics: Metrics, names: Sequence[str]) -> str:
@@ -157,11 +162,12 @@ def _scores(record: RunRecord) -> Chart | None:
     traces, legend, words = [], [], []
     chosen_by = record.chosen.validator if record.chosen else None
     for index, name in enumerate(names):
-        colour = chart.LINES[index % len(chart.LINES)]
+        colour, dash = _line_style(index)
         values = [e.scores.get(name, math.nan) for e in record.evaluations]
         label = name.replace("_", " ") + (" (chose)" if name == chosen_by else "")
         traces.append(_points(record.evaluations, values, label, colour, "circle", ".4g"))
-        legend.append(LegendEntry(label, colour, "line", (index,)))
+        traces[-1]["line"]["dash"] = dash
+        legend.append(LegendEntry(label, colour, "line" if dash == "solid" else "dash", (index,)))
         words.append(f"{label} from {values[0]:.3g} to {values[-1]:.3g}")
     layout = chart.frame("step", hovermode="x unified")
     _mark_chosen(layout, record)
