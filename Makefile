@@ -17,7 +17,7 @@ ifneq ($(shell $(BIN)/python -c "" 2>/dev/null && cat $(STAMP) 2>/dev/null),$(CU
 $(STAMP): stale
 endif
 
-.PHONY: install demo test lint bench clean help stale
+.PHONY: install demo test lint peers bench clean help stale
 .DEFAULT_GOAL := help
 
 install: $(STAMP)  ## make .venv with acclimate and the tools that check it
@@ -33,6 +33,11 @@ lint: $(STAMP)  ## style and types only
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+
+# Without what they depend on: the tests need their layers alone, and torch stays as it is.
+peers: $(STAMP)  ## other libraries' layers, which some tests compare ours with
+	@$(BIN)/python -m pip install -q --no-deps pytorch-adapt==0.0.83 skada==0.6.0 \
+		pytorch-metric-learning tqdm skorch tabulate pandas
 
 bench: $(STAMP)  ## speed of a training step beside a plain PyTorch loop
 	@$(BIN)/acclimate bench step

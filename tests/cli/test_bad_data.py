@@ -132,6 +132,7 @@ def tables(tmp_path):
     np.savez(tmp_path / "short.npz", x=x, y=y[:50])
     whole = (tmp_path / "good.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "byte.npz").write_bytes(b"\n")
     return tmp_path
 
 
@@ -143,6 +144,7 @@ def tables(tmp_path):
         ("wide.npz", "7"),
         ("short.npz", "50"),
         ("cut.npz", "cut.npz"),
+        ("byte.npz", "is no .npz file"),
     ],
 )
 def test_tables_that_cannot_be_used(acclimate, tables, name, said):

@@ -10,16 +10,19 @@ import torch
 from hypothesis import given
 from scipy.stats import spearmanr
 
-from acclimate.core.records import Estimate, Verdict
-from acclimate.experiments.estimates import AGREEMENT, RECORDED, Guessed, honesty
+from acclimate.core.records import Estimate
+from acclimate.experiments.estimates import AGREEMENT, OURS, Guessed, honesty
 from acclimate.experiments.selection import (
-    LAST,
     TASKS,
     Scored,
     SelectionJob,
+    every_algorithm,
+    jobs,
+)
+from acclimate.experiments.trust import (
+    LAST,
     cells,
     confusion,
-    jobs,
     regret,
     trust,
     weighted_spearman,
@@ -27,16 +30,12 @@ from acclimate.experiments.selection import (
 from acclimate.validators.estimators import look
 
 
-def make_scored(algorithm, accuracies, scores, seed=0, estimate=None, verdict=None):
-    """A finished run that says so much of itself and no more."""
-    record = SimpleNamespace(
-        oracle_target_metrics=SimpleNamespace(accuracy=accuracies[-1]),
-        estimate=estimate,
-        verdict=verdict and Verdict(outcome=verdict, probability_helped=0.5, reason=""),
-    )
+def make_scored(algorithm, accuracies, scores, seed=0, verdict=None):
+    """A finished run, of which the last checkpoint is chosen, that says so much of itself."""
+    record = SimpleNamespace(oracle_target_metrics=SimpleNamespace(accuracy=accuracies[-1]))
     job = SelectionJob(TASKS[0], "default", algorithm, seed)
     arrays = {name: np.array(values) for name, values in scores.items()}
-    return Scored(job, record, np.array(accuracies), arrays)
+    return Scored(job, record, np.array(accuracies), arrays, -1, None, verdict)
 
 
 def test_regret_within_a_run_and_among_algorithms():
@@ -51,6 +50,10 @@ def test_regret_within_a_run_and_among_algorithms():
     assert lines["right"].correlation == pytest.approx(1)
     assert lines[LAST].within == pytest.approx(0.1)
     assert lines[LAST].among is None
+
+
+def test_a_checkpoint_without_a_score_is_not_chosen():
+    assert regret(np.array([0.1, np.nan, 0.0]), np.array([0.7, 0.2, 0.9])) == pytest.approx(0.2)
 
 
 def test_of_equal_scores_the_later_checkpoint_is_chosen():
@@ -73,24 +76,23 @@ def test_the_upper_ranks_count_most():
     assert weighted_spearman(top, truth) < weighted_spearman(bottom, truth)
 
 
-def guess(truth, recorded=None, predictions=(0, 1), twin=("a",)):
+def guess(truth, estimate=(0.4, 0.5, 0.6), predictions=(0, 1), twin=("a",)):
     """One run whose model says so much; 4 held-out source items, 2 target items."""
     seen = look(torch.eye(2)[[0, 1, 0, 1]], torch.tensor([0, 1, 0, 0]), torch.eye(2))
-    estimate = recorded and Estimate(
-        method="", low=recorded[0], value=recorded[1], high=recorded[2]
-    )
-    return Guessed(twin, seen, torch.tensor(predictions), estimate, truth)
+    low, value, high = estimate
+    ours = Estimate(method="", low=low, value=value, high=high)
+    return Guessed(twin, seen, torch.tensor(predictions), ours, truth)
 
 
 def test_how_honest_the_estimates_are():
-    runs = [guess(0.8, (0.6, 0.7, 0.9)), guess(0.5, (0.7, 0.8, 0.9)), guess(0.9, twin=("b",))]
+    runs = [guess(0.8, (0.6, 0.7, 0.9)), guess(0.5, (0.7, 0.8, 0.9), twin=("b",))]
     found = {line.estimator: line for line in honesty(runs)}
-    line = found[RECORDED]
+    line = found[OURS]
     assert (line.runs, line.covered) == (2, 0.5)
     assert line.error == pytest.approx(0.2)
     assert line.bias == pytest.approx(0.1)
     assert line.width == pytest.approx(0.25)
-    assert found["average thresholded confidence"].runs == 3
+    assert found["average thresholded confidence"].runs == 2
     assert "consistency" not in found  # nobody looked
 
 
@@ -133,6 +135,20 @@ def test_source_only_comes_first_and_is_never_left_out():
     assert {job.settings().steps for job in grid} == {300}
 
 
+def test_every_algorithm_once_the_oracle_last():
+    names = every_algorithm()
+    assert (names[0], names[-1]) == ("source-only", "train-on-target")
+    assert len(set(names)) == len(names) > 30
+    assert not {"linear-svm", "subspace-alignment", "auto"} & set(names)
+
+
+def test_an_oracle_is_not_chosen_from():
+    scores = {"sure": [0.0]}
+    runs = [make_scored("dann", [0.5], scores), make_scored("train-on-target", [0.9], scores)]
+    (line, _) = trust(runs, ["sure"])
+    assert line.among == 0
+
+
 def test_recipes_of_pictures_are_for_pictures():
     tasks = [task for task in TASKS if task.name in {"moons", "digits-to-fonts"}]
     found = {(job.task.name, job.recipe) for job in jobs(tasks)}
@@ -158,7 +174,12 @@ def test_the_command(acclimate, tmp_path, monkeypatch):
     page = (tmp_path / "acclimate-runs/selection/selection.md").read_text()
     assert all(f"| {line['validator']} |" in page for line in said["validators"])
     assert sum(sum(row.values()) for row in said["verdicts"].values()) == 1
-    assert {line["estimator"] for line in said["estimates"]} >= {"as recorded", "consistency"}
+    assert {line["estimator"] for line in said["estimates"]} >= {OURS, "consistency"}
+    dear = json.loads(
+        next((tmp_path / "acclimate-runs/selection").rglob("scores.json")).read_text()
+    )["scores"]
+    assert "circular" in dear
+    assert "entropy" not in dear
     # a second call trains nothing and says the same
     again = acclimate(*call, "--show", "--json")
     assert json.loads(again.out) == said

@@ -31,7 +31,10 @@ def selection(
     ] = None,
     algorithm: Annotated[
         list[str] | None,
-        typer.Option(help="See 'acclimate list algorithms', repeatable.", show_default="ten"),
+        typer.Option(
+            help="See 'acclimate list algorithms', repeatable; all for every one.",
+            show_default="ten",
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many: 0, 1, …")] = 3,
     runs: Annotated[
@@ -63,21 +66,23 @@ def selection(
 
     tasks = _named(task, {each.name: each for each in grid.TASKS}, "task")
     recipes = _named(recipe, {name: name for name in grid.RECIPES}, "recipe")
-    jobs = grid.jobs(tasks, recipes, algorithm or grid.ALGORITHMS, range(seeds))
+    names = algorithm or grid.ALGORITHMS
+    chosen = grid.every_algorithm() if "all" in names else names
+    jobs = grid.jobs(tasks, recipes, chosen, range(seeds))
     console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
     if not show:
         jobs = _train(jobs, runs, task is not None, threads, device)
-    names = validators.names()
+    scores = validators.names()
     found = []
     for job in jobs:
         try:
-            found.append(grid.scored(job, runs, names))
+            found.append(grid.scored(job, runs, scores))
         except RecordError:
             if not show:
                 raise
     if not found:
         raise RecordError(f"{runs} holds no finished run of this grid; leave out --show")
-    said = summary(found, names)
+    said = summary(found, scores)
     folder = results or runs
     page = write_page(folder, said)
     if json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -20,6 +21,11 @@ LAYOUTS = ("NHWC", "NCHW")
 DAMAGED = (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
+def _is_array(opened: BinaryIO) -> bool:
+    opened.seek(0)
+    return opened.read(6) == b"\x93NUMPY"
+
+
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of ``path`` that have a meaning here; nothing is unpickled.
 
@@ -29,6 +35,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         # numpy leaves a path open when the archive proves damaged
         with open(path, "rb") as opened:
+            # numpy takes whatever has neither beginning for pickled objects
+            if opened.read(6)[:2] != b"PK" and not _is_array(opened):
+                raise DataError(f"{path} is no .npz file; save one with np.savez(path, x=…, y=…)")
+            opened.seek(0)
             file = np.load(opened, allow_pickle=False)
             if isinstance(file, np.ndarray):
                 raise DataError(f"{path} holds a single array; save it with np.savez(path, x=…)")

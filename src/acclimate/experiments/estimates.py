@@ -13,10 +13,10 @@ from torch import Tensor
 from acclimate.core.records import Estimate
 from acclimate.validators import Evidence
 from acclimate.validators.density_ratio import log_density_ratio
-from acclimate.validators.estimate import estimate_by
+from acclimate.validators.estimate import estimate_accuracy, estimate_by
 from acclimate.validators.estimators import ESTIMATORS, Seen, look
 
-RECORDED = "as recorded"
+OURS = "the estimate"
 AGREEMENT = "agreement of two seeds"
 
 
@@ -25,19 +25,17 @@ class Guessed:
     """What estimators look at in the chosen checkpoint of one run, and the truth (oracle).
 
     ``twin``: runs of one twin differ in nothing but the seed. ``predictions``: (M,) on stored
-    target items, the same ones in all runs of a twin.
+    target items, the same ones in all runs of a twin. ``estimate``: what a run says to its user.
     """
 
     twin: tuple[str, ...]
     seen: Seen
     predictions: Tensor
-    recorded: Estimate | None
+    estimate: Estimate
     truth: float
 
 
-def guessed(
-    twin: tuple[str, ...], evidence: Evidence, recorded: Estimate | None, truth: float
-) -> Guessed:
+def guessed(twin: tuple[str, ...], evidence: Evidence, truth: float) -> Guessed:
     """Look at one run's chosen checkpoint."""
     predictions = evidence.target_logits.argmax(1)
     survived = None
@@ -46,7 +44,8 @@ def guessed(
         survived = evidence.changed_logits.argmax(1) == predictions[evidence.probed]
     logits = evidence.source_logits, evidence.target_logits
     seen = look(logits[0], evidence.source_labels, logits[1], survived, weights=_weights(evidence))
-    return Guessed(twin, seen, predictions, recorded, truth)
+    ours = estimate_accuracy(logits[0], evidence.source_labels, logits[1], survived)
+    return Guessed(twin, seen, predictions, ours, truth)
 
 
 def _weights(evidence: Evidence) -> NDArray[np.float64] | None:
@@ -71,9 +70,9 @@ class Honesty:
 
 
 def honesty(found: Sequence[Guessed]) -> list[Honesty]:
-    """One line for the estimates in the records, and one for each estimator."""
-    recorded = [(each.recorded, each.truth) for each in found if each.recorded]
-    lines = [_honesty(RECORDED, recorded)] if recorded else []
+    """One line for the estimate that runs give, and one for each estimator alone."""
+    ours = [(each.estimate, each.truth) for each in found]
+    lines = [_honesty(OURS, ours)] if ours else []
     for name in ESTIMATORS:
         pairs = _agreements(found) if name == AGREEMENT else _alone(name, found)
         if pairs:

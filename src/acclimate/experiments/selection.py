@@ -7,8 +7,9 @@ labels say. Those labels serve this comparison only.
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,21 +17,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acclimate.core.records import RunRecord, read_record
+from acclimate import __version__
+from acclimate.algorithms import algorithms, combination
+from acclimate.core.errors import RecordError
+from acclimate.core.files import write_text_atomically
+from acclimate.core.records import Outcome, RunRecord, read_record
 from acclimate.experiments.estimates import Guessed, guessed
 from acclimate.training.evaluate import read_evidence
 from acclimate.training.fit import fit
 from acclimate.training.observer import Observer
-from acclimate.training.select import DEFAULT_ENSEMBLE, ENSEMBLE
+from acclimate.training.parts import draws_target
 from acclimate.training.settings import FitSettings, make_settings
 from acclimate.validators import Evidence, validators
-from acclimate.validators.ensemble import ensemble
+from acclimate.validators.verdict import judge
 
 Floats = NDArray[np.float64]
 SOURCE_ONLY = "source-only"
-LAST = "last checkpoint"
-#: a change of accuracy that counts, for the verdict
-MATTERS = 0.02
+DEFAULT = "default"
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,14 @@ ALGORITHMS = (
     "self-training",
     "dann-self-training",
 )
+
+
+def every_algorithm() -> tuple[str, ...]:
+    """All that train, source-only first and the oracle last; not what only makes a last layer."""
+    named = [name for name in algorithms.names() if name != SOURCE_ONLY]
+    made = {name: combination.make(name, {}) for name in named}
+    training = [name for name in named if draws_target(made[name]) or made[name].oracle]
+    return (SOURCE_ONLY, *sorted(training, key=lambda name: made[name].oracle))
 
 
 @dataclass(frozen=True)
@@ -180,198 +191,78 @@ def run(
 class Scored:
     """The checkpoints of one finished run, with every validator's scores in the order of steps.
 
-    ``guessed``: what estimators see in the chosen one; ``None`` for an oracle.
+    ``choice``: which of them the default score takes. ``guessed``: what estimators see in that one;
+    ``None`` for an oracle. ``verdict``: on the model that the run kept, by the behaviour in its record.
     """
 
     job: SelectionJob
     record: RunRecord
     accuracies: Floats
     scores: Mapping[str, Floats]
+    choice: int
     guessed: Guessed | None = None
+    verdict: Outcome | None = None
 
 
 def scored(job: SelectionJob, runs: Path, names: Sequence[str]) -> Scored:
-    """Replay the validators called ``names`` on every checkpoint of a finished run."""
+    """Replay the validators called ``names`` on every checkpoint; ``RecordError`` if it is not finished."""
     folder = job.folder(runs)
     record = read_record(folder)
+    if record.status != "finished":
+        raise RecordError(f"{folder} is {record.status}; call it again without --show")
     evidence = [
         read_evidence(folder / "evaluations" / f"step-{each.step:08d}.npz")
         for each in record.evaluations
     ]
     known = [each.oracle_target_accuracy for each in record.evaluations]
-    scores = {name: _scores(name, evidence) for name in names}
-    return Scored(
-        job, record, np.array(known, dtype=np.float64), scores, _guessed(job, record, evidence)
-    )
+    scores = _replayed(folder, names, evidence)
+    accuracies = np.array(known, dtype=np.float64)
+    choice = best_checkpoint(_scores(DEFAULT, evidence))
+    guess = None
+    if not record.uses_target_labels:
+        twin = (job.task.name, job.recipe, job.algorithm)
+        guess = guessed(twin, evidence[choice], float(accuracies[choice]))
+    return Scored(job, record, accuracies, scores, choice, guess, _verdict(record))
 
 
-def _guessed(job: SelectionJob, record: RunRecord, evidence: Sequence[Evidence]) -> Guessed | None:
-    truth = record.oracle_target_metrics
-    if record.uses_target_labels or record.chosen is None or truth is None:
-        return None
-    place = [each.step for each in record.evaluations].index(record.chosen.step)
-    twin = (job.task.name, job.recipe, job.algorithm)
-    return guessed(twin, evidence[place], record.estimate, truth.accuracy)
+def _verdict(record: RunRecord) -> Outcome | None:
+    """By the present rule, from the behaviour that was measured when the run had ended."""
+    said = record.verdict
+    if said is None or said.before is None or said.after is None:
+        return None if said is None else said.outcome
+    items = record.target.items["evaluate"]
+    return judge(said.before, said.after, items, warnings=record.warnings).outcome
 
 
 def _scores(name: str, evidence: Sequence[Evidence]) -> Floats:
     return np.array([validators.get(name).score(each) for each in evidence])
 
 
-@dataclass(frozen=True)
-class Trust:
-    """What one rule of choice gave. Regrets in accuracy, 0.01 is a point.
-
-    ``within``: mean regret of choosing the checkpoint of one run. ``among``: of choosing one
-    checkpoint among those of all algorithms (of one task, recipe and seed). ``worst``: the largest of the
-    latter. ``correlation``: mean weighted Spearman correlation with target accuracy among them.
-    """
-
-    validator: str
-    within: float
-    among: float | None
-    worst: float | None
-    correlation: float | None
-
-
-def trust(found: Sequence[Scored], names: Sequence[str]) -> list[Trust]:
-    """One line for each validator, for their ensemble, and for taking the last checkpoint."""
-    groups = _groups(found)
-    rules: dict[str, Callable[[Sequence[Scored]], Floats]] = {
-        name: _by_name(name) for name in names
-    }
-    if set(DEFAULT_ENSEMBLE) <= set(names):
-        rules[ENSEMBLE] = _by_ranks
-    lines = [_trust(name, rule, found, groups) for name, rule in rules.items()]
-    last = _mean([float(each.accuracies.max() - each.accuracies[-1]) for each in found])
-    return [*lines, Trust(LAST, last, None, None, None)]
+def _replayed(
+    folder: Path, names: Sequence[str], evidence: Sequence[Evidence]
+) -> dict[str, Floats]:
+    """Scores of all checkpoints. The dear ones are kept in ``scores.json``, to be found again."""
+    path = folder / "scores.json"
+    kept: dict[str, list[float]] = {}
+    with suppress(OSError, ValueError):
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said["acclimate"] == __version__:
+            kept = said["scores"]
+    scores, dear = {}, {}
+    for name in names:
+        if validators.get(name).at_every_checkpoint:
+            values = [validators.get(name).score(each) for each in evidence]
+        elif len(kept.get(name, ())) == len(evidence):
+            dear[name] = values = kept[name]
+        else:
+            dear[name] = values = [validators.get(name).score(each) for each in evidence]
+        scores[name] = np.array(values, dtype=np.float64)
+    if dear != kept:
+        write_text_atomically(path, json.dumps({"acclimate": __version__, "scores": dear}))
+    return scores
 
 
-def _groups(found: Sequence[Scored]) -> list[list[Scored]]:
-    groups: dict[tuple[str, str, int], list[Scored]] = {}
-    for each in found:
-        key = (each.job.task.name, each.job.recipe, each.job.seed)
-        groups.setdefault(key, []).append(each)
-    return list(groups.values())
-
-
-def _by_name(name: str) -> Callable[[Sequence[Scored]], Floats]:
-    return lambda runs: np.concatenate([each.scores[name] for each in runs])
-
-
-def _by_ranks(runs: Sequence[Scored]) -> Floats:
-    joint = {name: _by_name(name)(runs).tolist() for name in DEFAULT_ENSEMBLE}
-    return np.array(ensemble(joint))
-
-
-def _trust(
-    name: str,
-    rule: Callable[[Sequence[Scored]], Floats],
-    found: Sequence[Scored],
-    groups: Sequence[Sequence[Scored]],
-) -> Trust:
-    within = [regret(rule([each]), each.accuracies) for each in found]
-    among, correlations = [], []
-    for group in groups:
-        scores, accuracies = rule(group), np.concatenate([each.accuracies for each in group])
-        among.append(regret(scores, accuracies))
-        correlations.append(weighted_spearman(scores, accuracies))
-    return Trust(name, _mean(within), _mean(among), max(among), _mean(correlations))
-
-
-def regret(scores: Floats, accuracies: Floats) -> float:
-    """Accuracy lost by the checkpoint of the largest score; of equal ones the last.
-
-    >>> regret(np.array([0.1, 0.5, 0.5]), np.array([0.9, 0.2, 0.7])).__round__(3)
-    0.2
-    """
-    chosen = len(scores) - 1 - int(np.argmax(scores[::-1]))
-    return float(accuracies.max() - accuracies[chosen])
-
-
-def weighted_spearman(scores: Floats, accuracies: Floats) -> float:
-    """Correlation of ranks in which the upper ranks count most, in [-1, 1]; 0 for equal values.
-
-    Each item weighs the square of the larger of its two ranks, divided by their number: as Musgrave et
-    al., "Three new validators and a large-scale benchmark ranking for unsupervised domain adaptation",
-    2022, section 5, what is far down in both does not matter.
-    """
-    from scipy.stats import rankdata
-
-    ranks = np.stack([rankdata(scores), rankdata(accuracies)]) / len(scores)
-    weights = np.maximum(ranks[0], ranks[1]) ** 2
-    centred = ranks - (ranks * weights).sum(1, keepdims=True) / weights.sum()
-    covariance = (weights * centred) @ centred.T
-    scale = float(np.sqrt(covariance[0, 0] * covariance[1, 1]))
-    return float(covariance[0, 1] / scale) if scale > 1e-12 else 0.0
-
-
-def confusion(found: Sequence[Scored]) -> dict[str, dict[str, int]]:
-    """How often each verdict was given when adaptation truly helped, did nothing, or hurt.
-
-    What truly happened is said from 2 points on: *helped*, *hurt*, and *little* between them.
-    """
-    counted = {truth: dict.fromkeys(("helped", "cannot tell", "hurt"), 0) for truth in _TRUTHS}
-    for group in _groups(found):
-        base = next((each for each in group if each.job.algorithm == SOURCE_ONLY), None)
-        for each in group:
-            if base is None or each is base or each.record.verdict is None:
-                continue
-            change = _accuracy(each) - _accuracy(base)
-            counted[_truth(change)][each.record.verdict.outcome] += 1
-    return counted
-
-
-_TRUTHS = ("helped", "little", "hurt")
-
-
-def _truth(change: float) -> str:
-    return "helped" if change > MATTERS else "hurt" if change < -MATTERS else "little"
-
-
-def _accuracy(each: Scored) -> float:
-    assert each.record.oracle_target_metrics is not None
-    return each.record.oracle_target_metrics.accuracy
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Target accuracy of one algorithm on one task and recipe over seeds."""
-
-    task: str
-    recipe: str
-    algorithm: str
-    seeds: int
-    oracle_target_accuracy: float
-    sd: float | None
-    oracle_best: float
-    verdicts: dict[str, int]
-
-
-def cells(found: Sequence[Scored]) -> list[Cell]:
-    """The table of algorithms × tasks, at the label-free choice and at the best checkpoint."""
-    groups: dict[tuple[str, str, str], list[Scored]] = {}
-    for each in found:
-        key = (each.job.task.name, each.job.recipe, each.job.algorithm)
-        groups.setdefault(key, []).append(each)
-    table = []
-    for (task, recipe, algorithm), runs in groups.items():
-        accuracies = [_accuracy(each) for each in runs]
-        outcomes = [each.record.verdict.outcome for each in runs if each.record.verdict]
-        table.append(
-            Cell(
-                task,
-                recipe,
-                algorithm,
-                len(runs),
-                _mean(accuracies),
-                statistics.stdev(accuracies) if len(accuracies) > 1 else None,
-                _mean([float(each.accuracies.max()) for each in runs]),
-                {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
-            )
-        )
-    return table
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
+def best_checkpoint(scores: Floats) -> int:
+    """The largest, of equal ones the last; never NaN, the score of outputs that are not finite."""
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    return len(scores) - 1 - int(np.argmax(known[::-1]))

@@ -9,7 +9,8 @@ from typing import Any
 
 from acclimate.core.files import write_text_atomically
 from acclimate.experiments.estimates import honesty
-from acclimate.experiments.selection import Cell, Scored, cells, confusion, trust
+from acclimate.experiments.selection import Scored
+from acclimate.experiments.trust import Cell, cells, confusion, trust
 
 NOTHING = "–"
 
@@ -67,14 +68,15 @@ def write_page(folder: Path, said: Mapping[str, Any]) -> Path:
         "",
         "## Estimates of target accuracy",
         "",
-        "At the label-free choice, in points. *As recorded* is what the runs said of themselves; each of the "
+        "At the label-free choice, in points. *The estimate* is what a run tells its user; each of the "
         "others has its own bootstrap interval of 90 %, which tells of the number of items alone.",
         "",
         *_table(ESTIMATOR_COLUMNS, [_estimator_cells(line) for line in said["estimates"]]),
         "",
         "## Verdict",
         "",
-        "Rows: what happened to target accuracy against source-only, from 2 points on.",
+        "On the models that the runs kept. Rows: what happened to target accuracy against source-only, from "
+        "2 points on.",
         "",
         *_table(
             ("truth", "helped", "cannot tell", "hurt"),

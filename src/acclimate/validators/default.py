@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from acclimate.validators.base import Evidence, validator
+from acclimate.validators.bnm import nuclear_norm
 from acclimate.validators.class_shares import class_shares
-from acclimate.validators.information import information_maximisation
+from acclimate.validators.neighbours import nearest_labels
 from acclimate.validators.source_accuracy import source_accuracy
+
+#: what each part counts: agreement with neighbours most; class shares least, since those of the
+#: target may truly differ
+NEIGHBOURS, SHARES = 2.0, 0.5
 
 
 @validator("default")
 def default(evidence: Evidence) -> float:
-    """Information maximisation plus source accuracy plus nearness of class shares, in [-1, 2].
+    """Certain and varied, right on the source, of one mind with its neighbours there: in [-0.5, 4].
 
-    Without the last term the choice was up to 10 points worse than the best checkpoint on
-    MNIST → MNIST-M, with it at most 2: see docs/what-did-not-work.md.
+    ``bnm`` + ``source-accuracy`` + 2 ``knn`` + ½ ``class-shares``. No part is enough: certainty rewards a
+    model that is sure and wrong, neighbours one that never moved, shares one that was pressed into
+    them. How the sum was found, and what each part does alone: docs/validators.md.
     """
-    return information_maximisation(evidence) + source_accuracy(evidence) + class_shares(evidence)
+    return (
+        nuclear_norm(evidence)
+        + source_accuracy(evidence)
+        + NEIGHBOURS * nearest_labels(evidence)
+        + SHARES * class_shares(evidence)
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,25 @@ def log_density_ratio(source: Floats, target: Floats, *, seed: int = 0) -> tuple
     Args:
         source: (N, D) features, ``target``: (M, D). The folds depend on the order of the items.
     """
+    key = _digest(source, target, seed)
+    if _last.get("key") != key:
+        _last.update(key=key, ratios=_log_density_ratio(source, target, seed))
+    found: tuple[Floats, Floats] = _last["ratios"]
+    return found[0].copy(), found[1].copy()
+
+
+# four validators and an estimator ask for the ratios of the same features in turn
+_last: dict[str, Any] = {}
+
+
+def _digest(source: Floats, target: Floats, seed: int) -> bytes:
+    digest = hashlib.blake2b(f"{seed} {source.shape} {target.shape} {source.dtype}".encode())
+    for part in (source, target):
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.digest()
+
+
+def _log_density_ratio(source: Floats, target: Floats, seed: int) -> tuple[Floats, Floats]:
     ratios = np.zeros(len(source)), np.zeros(len(target))
     folds = min(FOLDS, len(source), len(target))
     if folds < 2:

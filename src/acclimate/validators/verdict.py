@@ -116,7 +116,7 @@ def _bounded(value: float) -> float:
 
 def _explain(before: Behaviour, after: Behaviour, change: float, error: float) -> str:
     trust = share_trust(before)
-    doubt = "" if trust == 1 else f" (counted {trust:.0%}: the target's own shares seem to differ)"
+    doubt = "" if trust > 0.9 else f" (counted {trust:.0%}: the target's own shares seem to differ)"
     return (
         f"expected change of target accuracy {round(100 * change):+d} ± {100 * error:.0f} points against "
         f"source-only: predicted class shares lie {_points(before.share_distance, after.share_distance)} "
