@@ -53,6 +53,8 @@ def test_one_signal_alone_is_bounded():
 @given(behaviours, behaviours)
 def test_exchanging_the_models_turns_the_verdict_round(first, second):
     assume(share_trust(first) == share_trust(second) == 1)
+    nearer, farther = sorted([first, second], key=lambda each: each.share_distance)
+    assume(nearer.consistency >= farther.consistency)
     one, other = judge(first, second, MANY), judge(second, first, MANY)
     assert one.expected_change == pytest.approx(-other.expected_change)
     assert one.probability_helped == pytest.approx(1 - other.probability_helped)
@@ -70,6 +72,15 @@ def test_shares_are_not_believed_where_the_targets_own_differ():
     verdict = judge(unsure, unsure.model_copy(update={"share_distance": 0.05}), MANY)
     assert verdict.outcome == "helped"
     assert "the target's own shares" not in verdict.reason
+
+
+def test_nearer_shares_are_not_believed_of_a_model_that_wavers_more():
+    after = Behaviour(share_distance=0.05, consistency=0.74, stability=0.9)
+    assert expected_change(BEFORE, after) == pytest.approx(0.5 * -0.06)
+    half = after.model_copy(update={"consistency": 0.775})
+    assert expected_change(BEFORE, half) == pytest.approx(0.5 * 0.75 * 0.15 - 0.5 * 0.025)
+    # the other way round there is nothing to doubt
+    assert expected_change(after, BEFORE) == pytest.approx(-0.75 * 0.15 + 0.5 * 0.06)
 
 
 @given(behaviours, behaviours)

@@ -31,6 +31,8 @@ ERROR = 0.045
 LARGEST = 0.3
 #: evident difference of the true class shares from which on predicted ones are not looked at
 SHIFT = 0.2
+#: fall of consistency from which on nearer shares are no reason to believe in a gain
+CONTRADICTED = 0.05
 SURE = 0.7
 FATAL = ("source at chance", "non-finite loss")
 
@@ -64,6 +66,10 @@ def expected_change(before: Behaviour, after: Behaviour) -> float:
     0.0
     """
     shares = share_trust(before) * _bounded(after.share_distance - before.share_distance)
+    if shares < 0:
+        # a model pressed into the source's shares has them, and wavers more than before
+        fall = before.consistency - after.consistency
+        shares *= max(0.0, min(1.0, 1 - fall / CONTRADICTED))
     consistency = _bounded(after.consistency - before.consistency)
     stability = _bounded(after.stability - before.stability)
     return SHARES * shares + CONSISTENCY * consistency + STABILITY * stability
