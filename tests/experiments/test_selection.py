@@ -180,6 +180,8 @@ def test_the_command(acclimate, tmp_path, monkeypatch):
     )["scores"]
     assert "circular" in dear
     assert "entropy" not in dear
+    written = (tmp_path / "acclimate-runs/selection/selection.json").read_text()
+    assert json.loads(written) == {key: said[key] for key in said if key != "page"}
     # a second call trains nothing and says the same
     again = acclimate(*call, "--show", "--json")
     assert json.loads(again.out) == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -51,7 +52,7 @@ VALIDATOR_COLUMNS = (
 
 
 def write_page(folder: Path, said: Mapping[str, Any]) -> Path:
-    """Write ``folder/selection.md``; returns its path."""
+    """Write ``selection.md`` into ``folder``, and ``selection.json`` beside it; returns the page's path."""
     lines = [
         "# Selection without target labels",
         "",
@@ -94,6 +95,7 @@ def write_page(folder: Path, said: Mapping[str, Any]) -> Path:
     path = folder / "selection.md"
     folder.mkdir(parents=True, exist_ok=True)
     write_text_atomically(path, "\n".join(lines))
+    write_text_atomically(folder / "selection.json", json.dumps(said, indent=1) + "\n")
     return path
 
 
