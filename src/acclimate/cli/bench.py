@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acclimate.cli import bench_algorithms, bench_selection, console
-from acclimate.cli.options import JsonOption
+from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
 
 if TYPE_CHECKING:
     from acclimate.experiments.bench_step import Round
@@ -36,10 +36,8 @@ def step(
     batch_size: Annotated[
         int, typer.Option(min=2, help="Source items; as many target items.")
     ] = 128,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; all if not given.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Our DANN step beside a plain hand-written loop, on the paper's MNIST network."""
@@ -78,10 +76,8 @@ def accuracy(
     ] = 20.0,
     evaluations: Annotated[int, typer.Option(min=1, help="How often each is looked at.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random in training.")] = 0,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; all if not given.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
     output: Annotated[
         Path | None,
         typer.Option(help="Keep both trainings here, and go on with them; else nothing is kept."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acclimate.cli import console
-from acclimate.cli.options import JsonOption
+from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
 
 if TYPE_CHECKING:
     from acclimate.experiments.bench_algorithms import StepCost
@@ -30,10 +30,8 @@ def algorithms(
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Alternations with DANN.")] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each in a round.")] = 8,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; all if not given.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Each algorithm's training step over DANN's, in time and in arithmetic, in one run."""

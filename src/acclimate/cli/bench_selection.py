@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from acclimate.cli import console
-from acclimate.cli.options import JsonOption
+from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
 from acclimate.core.errors import RecordError, UnknownNameError, near_miss
 
 EXAMPLE = "Example: acclimate bench selection --task moons --task blobs --seeds 1"
@@ -44,10 +44,8 @@ def selection(
         Path | None,
         typer.Option(help="Where to write selection.md and selection.json.", show_default="--runs"),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; all if not given.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
     show: Annotated[bool, typer.Option("--show", help="Train nothing: what is finished.")] = False,
     json: JsonOption = False,
 ) -> None:

@@ -14,3 +14,7 @@ JsonOption = Annotated[
 BatchSizeOption = Annotated[
     int, typer.Option("--batch-size", min=1, help="Items that go through the network at once.")
 ]
+
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")]
+
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acclimate.cli import console
-from acclimate.cli.options import JsonOption
+from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
 
 if TYPE_CHECKING:
     from acclimate.experiments.reproduce import Job
@@ -53,8 +53,8 @@ def reproduce(
         int | None,
         typer.Option(min=1, help="Optimiser steps of each row: a trial, not the table."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
     show: Annotated[
         bool, typer.Option("--show", help="Only show the results that there are.")
     ] = False,
