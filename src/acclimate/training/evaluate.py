@@ -150,7 +150,8 @@ def read_evidence(path: Path) -> Evidence:
         probed = torch.arange(len(made["target_logits"])) if "changed_logits" in made else None
         return Evidence(**made, probed=probed)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise RecordError(f"{path} cannot be read ({error}); train the run anew") from error
+        # not numpy's own words, which recommend to unpickle what it does not know
+        raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
 
 
 def _spread(count: int, wanted: int = STORED) -> Tensor:
