@@ -10,6 +10,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from acclimate.algorithms import algorithms
+from acclimate.cli.watch import TerminalObserver
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.types import Batch, Views
 from acclimate.training.checkpoint import latest_checkpoint, restore, save_checkpoint
@@ -262,6 +263,15 @@ def test_all_that_is_logged_is_logged_each_time(name, make_step, run_steps):
     """The first row decides the columns of ``metrics.csv``."""
     seen, _ = run_steps(name, make_step(name))
     assert all(row.keys() == seen[0].keys() for row in seen)
+
+
+@every_method
+def test_the_progress_line_says_what_is_logged(name, make_step, run_steps):
+    seen, _ = run_steps(name, make_step(name))
+    with TerminalObserver() as watch:
+        watch.run_started(name, 10, 0)
+        for step, row in enumerate(seen):
+            watch.logged(step, row)
 
 
 def test_there_is_no_place_for_target_labels():

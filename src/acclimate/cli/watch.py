@@ -47,7 +47,9 @@ class TerminalObserver(Observer):
     def logged(self, step: int, values: dict[str, float]) -> None:
         text = f"{self._name}  loss {values['loss']:.3f}"
         if "domain_accuracy" in values:
-            text += f"  domain accuracy {values['domain_accuracy']:.0%}  λ {values['reversal_weight']:.2f}"
+            text += f"  domain accuracy {values['domain_accuracy']:.0%}"
+        if "reversal_weight" in values:  # not every adversary is reached by reversal
+            text += f"  λ {values['reversal_weight']:.2f}"
         if "confident_share" in values:
             text += f"  confident {values['confident_share']:.0%}"
         self._update(step, text)
