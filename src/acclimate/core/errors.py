@@ -6,7 +6,8 @@
     ├── ConfigurationError     an option is wrong, unknown or contradicts another
     │   └── UnknownNameError   a name that no registry holds, with the near miss
     ├── DataError              the data cannot be used as it is
-    │   └── ChecksumError      a file is not the one it should be
+    │   ├── ChecksumError      a file is not the one it should be
+    │   └── InputError         an array given to an estimator, a ValueError as scikit-learn has it
     ├── RunError               a run folder cannot be read, written or continued
     ├── RecordError            a record is not one, or was written by a newer version
     └── ModelFileError         a model file is not one
@@ -41,6 +42,10 @@ class DataError(AcclimateError):
 
 class ChecksumError(DataError):
     """A file's content is not what its publisher's checksum says."""
+
+
+class InputError(DataError, ValueError):
+    """An array or option given to a scikit-learn estimator cannot be used as it is."""
 
 
 class RunError(AcclimateError):

@@ -1,0 +1,117 @@
+"""What every shallow adapter keeps: scikit-learn's own checks, and what two domains ask for."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from acclimate.core.errors import InputError
+from acclimate.shallow import adapters
+from acclimate.shallow.base import DomainTransformer
+
+every_adapter = pytest.mark.parametrize("name", adapters.names())
+every_transformer = pytest.mark.parametrize(
+    "name", [name for name, kind in adapters.items() if issubclass(kind, DomainTransformer)]
+)
+
+
+@parametrize_with_checks([kind() for _, kind in adapters.items()])
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def fitted_values(estimator):
+    return {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+
+
+def joined(source, target):
+    """Rows of both domains mixed, their labels (wrong ones for the target), and who is who."""
+    X = np.concatenate([source[0], target[0]])
+    y = np.concatenate([source[1], np.full(len(target[1]), "no")])
+    domain = np.concatenate([np.ones(len(source[1]), int), np.full(len(target[1]), -2)])
+    order = np.random.default_rng(0).permutation(len(X))
+    order = np.concatenate([order[domain[order] > 0], order[domain[order] < 0]])
+    return X[order], y[order], domain[order], order
+
+
+@every_transformer
+def test_both_spellings_of_two_domains(name, source, target):
+    X, y, domain, order = joined(source, target)
+    sources, targets = order[domain > 0], order[domain < 0] - len(source[1])
+    kind = adapters.get(name)
+    apart = kind().fit(source[0][sources], source[1][sources], X_target=target[0][targets])
+    together = kind().fit(X, y, sample_domain=domain)
+    np.testing.assert_allclose(
+        together.transform(target[0]), apart.transform(target[0]), rtol=1e-6, atol=1e-9
+    )
+    everything = kind().fit_transform(X, y, sample_domain=domain)
+    np.testing.assert_allclose(everything, together.transform(X, domain), rtol=1e-6, atol=1e-9)
+
+
+@every_adapter
+def test_target_rows_matter(name, source, target):
+    kind = adapters.get(name)
+    first = fitted_values(kind().fit(*source, X_target=target[0]))
+    second = fitted_values(kind().fit(*source, X_target=2 * target[0] + 1))
+    assert any(
+        np.shape(value) != np.shape(second[key]) or not np.array_equal(value, second[key])
+        for key, value in first.items()
+        if isinstance(value, np.ndarray)
+    )
+
+
+@every_adapter
+def test_labels_of_target_rows_are_never_read(name, source, target):
+    X, y, domain, _ = joined(source, target)
+    kind = adapters.get(name)
+    first = fitted_values(kind().fit(X, y, sample_domain=domain))
+    y = np.where(domain < 0, "another class", y)
+    second = fitted_values(kind().fit(X, y, sample_domain=domain))
+    for key, value in first.items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, second[key])
+
+
+@every_adapter
+def test_inputs_are_left_as_they_were(name, source, target):
+    X, y, X_target = source[0].copy(), source[1].copy(), target[0].copy()
+    adapters.get(name)().fit(X, y, X_target=X_target)
+    assert (X == source[0]).all()
+    assert (y == source[1]).all()
+    assert (X_target == target[0]).all()
+
+
+@every_transformer
+def test_float32_stays_float32(name, source, target):
+    fitted = adapters.get(name)().fit(
+        source[0].astype(np.float32), source[1], X_target=target[0].astype(np.float32)
+    )
+    assert fitted.transform(target[0].astype(np.float32)).dtype == np.float32
+
+
+@every_adapter
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda X, T: {"X_target": T[:, :3]}, "5 features and X_target 3"),
+        (lambda X, T: {"X_target": T, "sample_domain": [1] * 60}, "not both"),
+        (lambda X, T: {"sample_domain": [1] * 60}, "no row of the target"),
+        (lambda X, T: {"sample_domain": [-1] * 60}, "no row of the source"),
+        (lambda X, T: {"sample_domain": [1, -1]}, "a number for each"),
+        (lambda X, T: {"X_target": T * np.nan}, "X_target contains NaN"),
+        (lambda X, T: {"X_target": T[:0]}, "0 sample"),
+    ],
+)
+def test_what_does_not_fit_is_said(name, change, words, source, target):
+    with pytest.raises(ValueError, match=words.replace("(", r"\(")):
+        adapters.get(name)().fit(*source, **change(source[0], target[0]))
+
+
+@every_adapter
+def test_components_are_not_more_than_there_are(name, source, target):
+    estimator = adapters.get(name)()
+    if "n_components" not in estimator.get_params():
+        pytest.skip("has no components")
+    estimator.set_params(n_components=99)
+    with pytest.raises(InputError, match="99 components are more than"):
+        clone(estimator).fit(*source, X_target=target[0])
