@@ -76,7 +76,7 @@ def test_labels_of_target_rows_are_never_read(name, source, target):
 def test_inputs_are_left_as_they_were(name, source, target):
     X, y, X_target = source[0].copy(), source[1].copy(), target[0].copy()
     adapters.get(name)().fit(X, y, X_target=X_target)
-    assert (X == source[0]).all()
+    assert (source[0] == X).all()
     assert (y == source[1]).all()
     assert (X_target == target[0]).all()
 
