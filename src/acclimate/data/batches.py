@@ -16,7 +16,7 @@ from torch import Tensor
 
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import generator
-from acclimate.data.domain import Domain, ResidentStore
+from acclimate.data.domain import Domain, InMemory
 
 
 class StoredBatch(NamedTuple):
@@ -99,13 +99,13 @@ class BatchSource(Protocol):
 
 
 class ResidentBatches:
-    """The domain lies on the device; a batch is one gather there."""
+    """The domain lies on the device, or is sparse beside it; a batch is one gather there."""
 
     def __init__(
         self, domain: Domain, order: Ordered, device: torch.device, rank: int, ranks: int
     ) -> None:
-        assert isinstance(domain.store, ResidentStore)
-        self.items = domain.store.tensor.to(device)
+        assert isinstance(domain.store, InMemory)
+        self.items = domain.store.to(device)
         self.labels = None if domain.labels is None else domain.labels.to(device)
         self.places = None if domain.places is None else domain.places.to(device)
         self.order, self.device, self.rank, self.ranks = order, device, rank, ranks
@@ -119,7 +119,7 @@ class ResidentBatches:
                 None if known is None else known.index_select(0, indices)
                 for known in (self.labels, self.places)
             )
-            yield StoredBatch(self.items.index_select(0, indices), labels, places)
+            yield StoredBatch(self.items.gather(indices).to(self.device), labels, places)
 
 
 class _Steps(torch.utils.data.Dataset[StoredBatch]):
@@ -197,6 +197,6 @@ def make_batches(
     order: Ordered = Order(len(domain), batch_size, seed, purpose)
     if domain.places is not None:
         order = BalancedOrder(domain.places, batch_size, seed, purpose)
-    if isinstance(domain.store, ResidentStore):
+    if isinstance(domain.store, InMemory):
         return ResidentBatches(domain, order, device, rank, ranks)
     return StreamedBatches(domain, order, device, rank, ranks, workers)

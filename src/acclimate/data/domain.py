@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from acclimate.core.errors import DataError
@@ -40,6 +42,38 @@ class ResidentStore:
 
     def gather(self, indices: Tensor) -> Tensor:
         return self.tensor.index_select(0, indices.to(self.tensor.device))
+
+    def subset(self, indices: Tensor) -> ResidentStore:
+        return ResidentStore(self.gather(indices))
+
+    def to(self, device: torch.device) -> ResidentStore:
+        return ResidentStore(self.tensor.to(device))
+
+
+@dataclass(frozen=True)
+class SparseStore:
+    """Rows of a CSR matrix (N, features) float32: a batch is made dense as it is gathered."""
+
+    matrix: sparse.csr_matrix
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.matrix.shape)
+
+    def gather(self, indices: Tensor) -> Tensor:
+        rows = self.matrix[indices.cpu().numpy()].toarray()
+        return torch.from_numpy(rows.astype(np.float32, copy=False))
+
+    def subset(self, indices: Tensor) -> SparseStore:
+        return SparseStore(self.matrix[indices.cpu().numpy()])
+
+    def to(self, device: torch.device) -> SparseStore:
+        """Itself: its batches are small beside it, and moved as they come."""
+        return self
+
+
+InMemory = ResidentStore | SparseStore
+"""Stores that need no worker processes, and whose subsets are copies."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +130,11 @@ class Domain:
 
     def subset(self, indices: Tensor) -> Domain:
         """The items at ``indices`` (K,) int64, in that order; resident data is copied."""
-        store: Store = (
-            ResidentStore(self.store.gather(indices))
-            if isinstance(self.store, ResidentStore)
-            else SubsetStore(self.store, indices)
-        )
+        store: Store
+        if isinstance(self.store, InMemory):
+            store = self.store.subset(indices)
+        else:
+            store = SubsetStore(self.store, indices)
         return replace(
             self,
             store=store,
@@ -147,7 +181,10 @@ def pool(domains: Sequence[Domain]) -> Domain:
 
 def _joined(stores: list[Store]) -> Store:
     resident = [store.tensor for store in stores if isinstance(store, ResidentStore)]
-    return ResidentStore(torch.cat(resident)) if len(resident) == len(stores) else Chain(stores)
+    if len(resident) == len(stores):
+        return ResidentStore(torch.cat(resident))
+    thin = [store.matrix for store in stores if isinstance(store, SparseStore)]
+    return SparseStore(sparse.vstack(thin).tocsr()) if len(thin) == len(stores) else Chain(stores)
 
 
 def _pooled_groups(domains: Sequence[Domain]) -> Tensor | None:

@@ -60,11 +60,7 @@ def open_task(settings: FitSettings) -> Task:
     """
     size, channels = _common_shape(settings)
     source = _open_source(settings, size, channels)
-    fraction = 0.2 if len(source) < FEW else 0.1
-    source_splits = split_source(source, fraction=fraction, seed=settings.split_seed)
-    first = _summarise(
-        source, source, train=source_splits.train, validation=source_splits.validation
-    )
+    source_splits, first = _split_source(settings, source)
     # splits are copies: let go of the whole before the next one is opened
     source = _emptied(source)
     target = _open_target(settings, source, size, channels, "train")
@@ -72,19 +68,45 @@ def open_task(settings: FitSettings) -> Task:
     test = None
     if has_test_split(settings.target):
         test = _open_target(settings, source, size, channels, "test")
+    return _join(settings, source, (source_splits, first), target, test)
+
+
+def join_task(settings: FitSettings, source: Domain, target: Domain) -> Task:
+    """A task of two domains at hand, for those who open their data themselves.
+
+    What ``settings`` say of where data come from is not looked at.
+    """
+    _check_shapes(source, target)
+    return _join(settings, source, _split_source(settings, source), target, None)
+
+
+def _split_source(settings: FitSettings, source: Domain) -> tuple[SourceSplits, DomainSummary]:
+    fraction = 0.2 if len(source) < FEW else 0.1
+    parts = split_source(source, fraction=fraction, seed=settings.split_seed)
+    return parts, _summarise(source, source, train=parts.train, validation=parts.validation)
+
+
+def _join(
+    settings: FitSettings,
+    source: Domain,
+    split: tuple[SourceSplits, DomainSummary],
+    target: Domain,
+    test: Domain | None,
+) -> Task:
+    """``source`` may be without its items by now: ``split`` has them."""
     few = settings.target_labels
     labelled = read_labelled_items(Path(few), target) if isinstance(few, str) else few
     parts = split_target(target, test=test, seed=settings.split_seed, labelled=labelled)
-    second = _summarise(
+    summary = _summarise(
         target, source, adapt=parts.adapt, validation=parts.validation, evaluate=parts.evaluate
     )
     preprocessing = fit_preprocessing(
         settings.preprocessing if source.is_image else _for_vectors(settings.preprocessing),
-        source_splits.train,
+        split[0].train,
         parts.adapt,
     )
     spec = Spec(source.input_shape, source.class_names, len(settings.sources))
-    return Task(source_splits, parts, spec, preprocessing, (first, second))
+    return Task(split[0], parts, spec, preprocessing, (split[1], summary))
 
 
 def _common_shape(settings: FitSettings) -> tuple[int | None, int | None]:
