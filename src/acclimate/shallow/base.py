@@ -146,7 +146,8 @@ class DomainTransformer(TransformerMixin, BaseEstimator):
 
         ``y`` (S,) is used by the supervised adapters only, and never a target row's.
         """
-        self._fit(X, y, X_target, sample_domain)
+        domains = take_apart(self, X, y, X_target, sample_domain, **self._checks)
+        self._learn(domains.source, domains.target, domains.labels)
         return self
 
     def fit_transform(
@@ -157,11 +158,11 @@ class DomainTransformer(TransformerMixin, BaseEstimator):
         sample_domain: ArrayLike | None = None,
     ) -> Matrix:
         """``fit``, then every row of ``X`` as its own domain's: (N, outputs)."""
-        domains = self._fit(X, y, X_target, sample_domain)
-        source = self._map(domains.source, True)
+        domains = take_apart(self, X, y, X_target, sample_domain, **self._checks)
+        source, target = self._learn_and_map(domains)
         if domains.is_source is None:
             return source
-        return _interleaved(source, self._map(domains.target, False), domains.is_source)
+        return _interleaved(source, target, domains.is_source)
 
     def transform(self, X: Matrix, sample_domain: ArrayLike | None = None) -> Matrix:
         """(N, D) → (N, outputs); rows are the target's unless ``sample_domain`` (N,) says otherwise."""
@@ -177,16 +178,11 @@ class DomainTransformer(TransformerMixin, BaseEstimator):
             self._map(rows[is_source], True), self._map(rows[~is_source], False), is_source
         )
 
-    def _fit(
-        self,
-        X: Matrix,
-        y: ArrayLike | None,
-        X_target: Matrix | None,
-        sample_domain: ArrayLike | None,
-    ) -> Domains:
-        domains = take_apart(self, X, y, X_target, sample_domain, **self._checks)
+    def _learn_and_map(self, domains: Domains) -> tuple[Matrix, Matrix]:
+        """``_learn``, and the rows of both domains mapped; another way where that is cheaper."""
         self._learn(domains.source, domains.target, domains.labels)
-        return domains
+        source = self._map(domains.source, True)
+        return source, None if domains.is_source is None else self._map(domains.target, False)
 
     def _learn(self, source: Matrix, target: Matrix, labels: NDArray[Any] | None) -> None:
         """Set the fitted attributes (their names end in ``_``)."""
