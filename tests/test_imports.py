@@ -19,7 +19,8 @@ LAYERS = (
     ("models", "objectives", "data"),
     ("algorithms", "validators"),
     ("training",),
-    ("experiments", "serve", "estimators"),
+    ("estimators",),
+    ("experiments", "serve"),
     ("cli",),
 )
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
@@ -71,7 +72,7 @@ def complaint(module, target):
         return f"{home} has no place in LAYERS"
     if other in ONLY:
         # readers come after everything that they do not know
-        return None if LEVEL[home] >= LEVEL["experiments"] else f"{home} lies below {other}"
+        return None if LEVEL[home] >= LEVEL["estimators"] else f"{home} lies below {other}"
     return None if LEVEL[other] < LEVEL[home] else f"{home} does not lie above {other}"
 
 

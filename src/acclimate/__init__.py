@@ -22,6 +22,7 @@ _LAZY = {
     "fit": "acclimate.training.fit",
     "FitSettings": "acclimate.training.settings",
     "load_model": "acclimate.training.inference",
+    "AdaptedClassifier": "acclimate.estimators",
 }
 
 __all__ = ["__version__", *_LAZY]

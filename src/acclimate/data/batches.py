@@ -84,6 +84,20 @@ class BalancedOrder:
         return torch.cat(parts)[torch.randperm(self.batch_size, generator=draws)]
 
 
+class WeightedOrder:
+    """As ``Order`` for items of unequal weight: each place of a batch is drawn by weight, anew."""
+
+    def __init__(self, weights: Tensor, batch_size: int, seed: int, purpose: str) -> None:
+        self.stops = weights.double().cumsum(0)
+        self.batch_size, self.seed, self.purpose = batch_size, seed, purpose
+
+    def at(self, step: int) -> Tensor:
+        """Indices (batch_size,) int64 of ``step``."""
+        draws = generator(self.seed, self.purpose, "weighted", step)
+        points = torch.rand(self.batch_size, generator=draws, dtype=torch.float64) * self.stops[-1]
+        return torch.searchsorted(self.stops, points, right=True).clamp_max(len(self.stops) - 1)
+
+
 class Ordered(Protocol):
     """The items of each step."""
 
@@ -184,7 +198,7 @@ def make_batches(
     ``batch_size`` is that of all processes together. Raises ``ConfigurationError`` when the
     domain has fewer items than a batch or the batch cannot be dealt out evenly.
     """
-    if len(domain) < batch_size:
+    if len(domain) < batch_size and domain.weights is None:
         raise ConfigurationError(
             f"{domain.name}: {len(domain)} items for training are fewer than a batch of {batch_size}; "
             f"give --batch-size {max(1, len(domain))} or less"
@@ -195,6 +209,8 @@ def make_batches(
             f"give a --batch-size divisible by {ranks}"
         )
     order: Ordered = Order(len(domain), batch_size, seed, purpose)
+    if domain.weights is not None:
+        order = WeightedOrder(domain.weights, batch_size, seed, purpose)
     if domain.places is not None:
         order = BalancedOrder(domain.places, batch_size, seed, purpose)
     if isinstance(domain.store, InMemory):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from scipy import sparse
 from torch import Tensor
 
 from acclimate.core.errors import DataError
+
+Labels = Literal["required", "if present", "ignored"]
+"""What a domain is opened with; *required* ones are an error where there are none."""
 
 
 class Store(Protocol):
@@ -81,10 +84,12 @@ class Domain:
     """Inputs of one place and, where known, their labels.
 
     ``labels``: (N,) int64 in [0, classes) or ``None``. ``item_names``: a name for each item (a
-    path, an index) for predictions and reports. ``skipped``: one line for each file left out.
+    path, an index) for predictions and reports. ``skipped``: one line for each file left out;
+    ``notes``: one for whatever else should be said of the data.
     ``groups``: (N,) int64, equal for near-duplicates (the frames of one video), which no split
     may put into two parts; ``None`` where every item stands for itself. ``places``: (N,) int64,
     which of the pooled domains (``place_names``) an item comes from; ``None`` for a single one.
+    ``weights``: (N,) float64 above 0, how often an item is drawn; ``None`` where all are alike.
     """
 
     name: str
@@ -96,6 +101,8 @@ class Domain:
     groups: Tensor | None = None
     places: Tensor | None = None
     place_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.groups is not None and self.groups.shape != (len(self),):
@@ -141,8 +148,10 @@ class Domain:
             labels=None if self.labels is None else self.labels[indices],
             item_names=tuple(self.name_of(int(i)) for i in indices) if self.item_names else None,
             skipped=(),
+            notes=(),
             groups=None if self.groups is None else self.groups[indices],
             places=None if self.places is None else self.places[indices],
+            weights=None if self.weights is None else self.weights[indices],
         )
 
 
@@ -176,6 +185,7 @@ def pool(domains: Sequence[Domain]) -> Domain:
         _pooled_groups(domains),
         torch.arange(len(domains)).repeat_interleave(sizes),
         tuple(domain.name for domain in domains),
+        tuple(line for domain in domains for line in domain.notes),
     )
 
 

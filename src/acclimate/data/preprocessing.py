@@ -67,12 +67,16 @@ def fit_preprocessing(kind: Kind, *domains: Domain) -> Preprocessing:
         return Preprocessing(kind=kind)
     moments = torch.stack([_moments(domain) for domain in domains]).mean(0)
     mean, square = moments[0], moments[1]
-    deviation = (square - mean.square()).clamp_min(0).sqrt().clamp_min(1e-4)
+    variance = (square - mean.square()).clamp_min(0)
+    deviation = variance.sqrt().clamp_min(1e-4)
+    # a feature without any variation here may still vary later: a word that only new rows have.
+    # Its deviation is unknown, and 1 leaves it as it is, where the floor would make it huge
+    deviation[variance <= 1e-12 * square] = 1.0
     return Preprocessing(kind=kind, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
 
 
 def _moments(domain: Domain) -> Tensor:
-    """(2, channels or features) float64: mean and mean square over a spread of the items."""
+    """(2, channels or features) float64: mean and mean square over a spread of the items, by weight."""
     indices = torch.linspace(0, len(domain) - 1, min(len(domain), _SAMPLE)).round().long()
     total = torch.zeros(())
     for part in torch.split(indices, _CHUNK):
@@ -84,8 +88,12 @@ def _moments(domain: Domain) -> Tensor:
         axes = (2, 3) if unit.ndim == 4 else ()
         first = unit.mean(axes) if axes else unit
         second = unit.square().mean(axes) if axes else unit.square()
-        total = total + torch.stack([first.sum(0), second.sum(0)])
-    return total / len(indices)
+        if domain.weights is None:
+            total = total + torch.stack([first.sum(0), second.sum(0)])
+        else:
+            weights = domain.weights[part]
+            total = total + torch.stack([weights @ first, weights @ second])
+    return total / (len(indices) if domain.weights is None else domain.weights[indices].sum())
 
 
 @lru_cache(maxsize=32)

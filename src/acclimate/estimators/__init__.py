@@ -1,0 +1,5 @@
+"""The scikit-learn door: the engine's algorithms as one classifier."""
+
+from acclimate.estimators.adapted_classifier import AdaptedClassifier
+
+__all__ = ["AdaptedClassifier"]

@@ -1,0 +1,199 @@
+"""The classifier with two domains: every spelling, every kind of label and row, every mistake."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from acclimate import AdaptedClassifier
+from acclimate.algorithms import algorithms
+
+QUICK = {"steps": 40, "random_state": 0, "evaluations": 2}
+
+
+def quick(algorithm="dann", **options):
+    return AdaptedClassifier(algorithm, **{**QUICK, **options})
+
+
+def joint(source, target):
+    X = np.concatenate([source[0], target[0]])
+    y = np.concatenate([source[1], np.full(len(target[1]), "never read")])
+    return X, y, np.concatenate([np.zeros(len(source[1])), np.full(len(target[1]), -1)])
+
+
+def test_adapting_helps_where_the_clouds_lie_apart(source, target):
+    options = {"steps": 300, "random_state": 0}
+    alone = AdaptedClassifier("source-only", **options).fit(*source).score(*target)
+    adapted = AdaptedClassifier("dann", **options).fit(*source, X_target=target[0])
+    assert alone < 0.8
+    assert adapted.score(*target) > alone + 0.1
+    assert adapted.estimate_.low <= adapted.estimate_.value <= adapted.estimate_.high
+
+
+def test_both_spellings_are_the_same_model(source, target):
+    X, y, domain = joint(source, target)
+    apart = quick().fit(*source, X_target=target[0])
+    together = quick().fit(X, y, sample_domain=domain)
+    np.testing.assert_array_equal(apart.predict_proba(target[0]), together.predict_proba(target[0]))
+
+
+def test_the_order_of_rows_does_not_matter(source, target):
+    order = np.random.default_rng(0).permutation(len(source[1]))
+    first = quick().fit(*source, X_target=target[0])
+    second = quick().fit(source[0][order], source[1][order], X_target=target[0][::-1])
+    np.testing.assert_array_equal(first.predict_proba(target[0]), second.predict_proba(target[0]))
+
+
+@pytest.mark.parametrize("rows", [60, 120])  # without and with rows set aside
+def test_a_weight_of_two_is_a_row_given_twice(source, target, rows):
+    X, y = source[0][:rows], source[1][:rows]
+    weights = np.random.default_rng(0).integers(0, 3, rows)
+    weighted = quick(validation_fraction=0).fit(X, y, target[0], sample_weight=weights)
+    repeated = quick(validation_fraction=0).fit(X.repeat(weights, 0), y.repeat(weights), target[0])
+    np.testing.assert_array_equal(
+        weighted.predict_proba(target[0]), repeated.predict_proba(target[0])
+    )
+
+
+@pytest.mark.parametrize("classes", [[-1, 1], [-1, 0, 1], ["a", "b"], [False, True], [7, 9]])
+def test_any_kind_of_label(classes, target):
+    draws = np.random.default_rng(0)
+    index = draws.integers(0, len(classes), 80)
+    X = draws.normal(size=(80, 3)) * 0.2 + 4 * np.eye(3)[index]
+    y = np.array(classes)[index]
+    before = y.copy()
+    model = quick(steps=80).fit(X, y, X_target=X + 0.1)
+    assert list(model.classes_) == sorted(classes)
+    assert model.predict(X).dtype == y.dtype
+    assert (model.predict(X + 0.1) == y).mean() > 0.95
+    assert (y == before).all()
+
+
+@pytest.mark.parametrize("name", [n for n, kind in algorithms.items() if not kind.oracle])
+def test_every_algorithm(name, source, target):
+    model = quick(name, steps=8, batch_size=16).fit(*source, X_target=target[0])
+    assert np.isfinite(model.predict_proba(target[0])).all()
+    assert model.transform(target[0]).shape == (110, 100)
+
+
+def test_sparse_rows_stay_sparse_and_say_the_same(source, target, monkeypatch):
+    X, X_target = np.maximum(source[0], 0), np.maximum(target[0], 0)
+    dense = quick(preprocessing="none").fit(X, source[1], X_target=X_target)
+    largest = []
+    toarray = sparse.csr_matrix.toarray
+    monkeypatch.setattr(
+        sparse.csr_matrix,
+        "toarray",
+        lambda self, *a, **k: (largest.append(self.shape[0]), toarray(self, *a, **k))[1],
+    )
+    thin = quick().fit(sparse.csr_matrix(X), source[1], X_target=sparse.csr_matrix(X_target))
+    assert 0 < max(largest) <= 100  # batches, and the held-out rows
+    np.testing.assert_allclose(
+        thin.predict_proba(X_target), dense.predict_proba(X_target), rtol=1e-5
+    )
+
+
+def test_pandas(source, target):
+    pandas = pytest.importorskip("pandas")
+    names = ["width", "height", "depth"]
+    frames = [pandas.DataFrame(X, columns=names) for X in (source[0], target[0])]
+    model = quick().fit(frames[0], pandas.Series(source[1]), X_target=frames[1])
+    assert list(model.feature_names_in_) == names
+    np.testing.assert_array_equal(
+        model.predict(frames[1]), quick().fit(*source, X_target=target[0]).predict(target[0])
+    )
+
+
+def test_pictures():
+    draws = np.random.default_rng(0)
+    y = np.repeat([0, 1], 30)
+    X = draws.integers(0, 80, (60, 28, 28, 3), dtype=np.uint8) + 150 * y[:, None, None, None]
+    X = X.astype(np.uint8)
+    model = quick(steps=20, batch_size=8, preprocessing="mean").fit(X, y, X_target=255 - X[::-1])
+    assert model.score(X, y) > 0.9
+    first = model.predict_proba(X.transpose(0, 3, 1, 2) / 255)
+    np.testing.assert_allclose(first, model.predict_proba(X), atol=1e-5)
+    with pytest.raises(ValueError, match="fitted on"):
+        model.predict(X[:, :20, :20])
+
+
+def test_a_few_labels_of_the_target(source, target):
+    known = np.full(110, None, dtype=object)
+    for label in ("cat", "dog"):
+        known[np.flatnonzero(target[1] == label)[:5]] = label
+    without = AdaptedClassifier("source-only", steps=200, random_state=0)
+    with_some = clone(without).fit(*source, X_target=target[0], y_target=known)
+    assert with_some.score(*target) > without.fit(*source, X_target=target[0]).score(*target)
+
+
+def test_several_sources(source, target):
+    X, y, domain = joint(source, target)
+    domain[:40] = 1
+    model = quick("multi-source-dann").fit(X, y, sample_domain=domain)
+    assert model.predict(target[0]).shape == (110,)
+
+
+def test_clone_pickle_grid_and_pipeline(source, target):
+    model = quick().fit(*source, X_target=target[0])
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(target[0]), model.predict_proba(target[0]))
+    pipeline = make_pipeline(StandardScaler(), clone(model))
+    search = GridSearchCV(pipeline, {"adaptedclassifier__algorithm": ["source-only", "dann"]}, cv=2)
+    search.fit(*source, adaptedclassifier__X_target=target[0])
+    assert search.predict(target[0]).shape == (110,)
+
+
+def test_nothing_global_is_changed(source, target):
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    numpy_state = np.random.get_state()[1].copy()
+    quick("vat").fit(*source, X_target=target[0])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+    assert (np.random.get_state()[1] == numpy_state).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"X_target": np.zeros((9, 2))}, "the source has 3 features and X_target 2"),
+        ({"X_target": np.full((9, 3), np.nan)}, "X_target contains NaN"),
+        ({"X_target": np.full((9, 3), np.inf)}, "X_target contains infinity"),
+        ({"y": ["cat"] * 119}, "inconsistent numbers of samples"),
+        ({"y": ["cat"] * 120}, "a single class, 'cat'"),
+        ({"y": np.linspace(0, 1, 120)}, "Unknown label type"),
+        ({"sample_weight": -np.ones(120)}, "negative numbers"),
+        ({"sample_weight": np.zeros(120)}, "at least one non-zero"),
+        ({"y_target": ["cat"]}, "110 rows and y_target 1"),
+        ({"y_target": ["bird", *[None] * 109]}, "label 'bird', which the source lacks"),
+        ({"y_target": [None] * 110}, "holds no label"),
+        ({"sample_domain": np.ones(120)}, "not both"),
+        ({"X_target": None, "sample_domain": np.ones(120)}, "no row of the target"),
+        ({"X_target": None, "y_target": [None] * 110}, "without X_target"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(change, words, source, target):
+    given = {"X": source[0], "y": source[1], "X_target": target[0], **change}
+    with pytest.raises(ValueError, match=words):
+        quick().fit(**given)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"algorithm": "dan-n"}, "Did you mean 'dann'"),
+        ({"algorithm_options": {"wieght": 1}}, "Did you mean 'weight'"),
+        ({"network": "mlq"}, "Did you mean 'mlp'"),
+        ({"algorithm": "train-on-target"}, "is an oracle"),
+        ({"steps": -1}, "steps"),
+    ],
+)
+def test_wrong_options_are_explained(options, words, source, target):
+    with pytest.raises(Exception, match=words) as caught:
+        AdaptedClassifier(**{**QUICK, **options}).fit(*source, X_target=target[0])
+    assert "\n" not in str(caught.value)
