@@ -114,3 +114,11 @@ def test_large_domains_are_sampled_evenly(monkeypatch):
     vectors = torch.arange(9.0).view(9, 1)
     found = fit_preprocessing("mean", domain(vectors))
     assert found.mean == pytest.approx([4.0])  # of items 0, 2, 4, 6, 8
+
+
+def test_a_feature_that_varies_only_later_is_left_as_it_is():
+    vectors = draw_vectors(0)
+    vectors[:, 1] = 0
+    preprocessing = fit_preprocessing("standard", domain(vectors))
+    vectors[:, 1] = 2.5
+    torch.testing.assert_close(preprocessing(vectors)[:, 1], vectors[:, 1])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from scipy.stats import norm
 
 from acclimate.validators import Evidence
@@ -60,3 +61,13 @@ def test_the_split_is_random_and_fixed():
 def test_the_prices_of_the_paper():
     np.testing.assert_allclose(GRID, np.logspace(-5, 4, 10))
     assert lowest_error(np.zeros((1, 2)), np.ones((1, 2))) == 0.5
+
+
+def test_sparse_items_are_told_apart_like_dense_ones():
+    draws = np.random.default_rng(0)
+    first, second = (draws.random((400, 5)) * (draws.random((400, 5)) < 0.3) for _ in range(2))
+    apart = second.copy()
+    apart[:, 3] += 2.0
+    for other, low, high in ((second, 0.4, 0.5), (apart, 0.0, 0.01)):
+        for form in (np.asarray, sparse.csr_matrix):
+            assert low <= lowest_error(form(first), form(other)) <= high

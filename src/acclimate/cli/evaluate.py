@@ -12,6 +12,7 @@ from acclimate.cli.options import BatchSizeOption, JsonOption
 
 if TYPE_CHECKING:
     from acclimate.core.records import LabelledMetrics
+    from acclimate.data.domain import Domain
 
 EXAMPLE = "Example: acclimate evaluate acclimate-runs/dann --data photos/phone --json"
 
@@ -24,7 +25,9 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     data: Annotated[
         str,
-        typer.Option("--data", help="Labelled data: a data set, a folder of class folders, .npz."),
+        typer.Option(
+            "--data", help="Labelled data: a data set, a folder of class folders, .npz, a table."
+        ),
     ],
     split: Annotated[str, typer.Option("--split", help="Which part of a registered set.")] = "test",
     batch_size: BatchSizeOption = 512,
@@ -41,18 +44,21 @@ def evaluate(
     metrics = evaluate_model(model, domain, batch_size)
     for line in domain.skipped:
         console.warn(f"skipped {line}")
+    for line in domain.notes:
+        console.warn(f"{domain.name}: {line}")
     if json:
-        console.print_json(_as_json(metrics, domain.skipped))
+        console.print_json(_as_json(metrics, domain))
     else:
         _print(metrics)
 
 
-def _as_json(metrics: LabelledMetrics, skipped: tuple[str, ...]) -> dict[str, Any]:
+def _as_json(metrics: LabelledMetrics, domain: Domain) -> dict[str, Any]:
     error = metrics.calibration.expected_calibration_error
     return {
         **metrics.model_dump(),
         "expected_calibration_error": error,
-        "skipped": list(skipped),
+        "skipped": list(domain.skipped),
+        "notes": list(domain.notes),
     }
 
 

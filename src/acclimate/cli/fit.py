@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: acclimate fit --source photos/studio --target photos/phone --output runs/phone"
 
 METHOD, TRAINING = "Method", "Training"
-PICTURES, MACHINE = "Pictures", "Machine"
+PICTURES, TABLES, MACHINE = "Pictures", "Tables (CSV, Parquet)", "Machine"
 
 
 def register(app: typer.Typer) -> None:
@@ -30,11 +30,13 @@ def fit(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="Labelled: a data set, a folder of class folders, .npz. Several: give it again."
+            help="Labelled: a data set, a folder of class folders, .npz, a table (.csv, .parquet, "
+            ".svmlight). Several: give it again."
         ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(help="Unlabelled: a data set, a folder of pictures, .npz.")
+        str | None,
+        typer.Option(help="Unlabelled: a data set, a folder of pictures, .npz, a table."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -251,6 +253,33 @@ def fit(
             help="Processes that decode a streamed domain.",
             show_default="2",
             rich_help_panel=PICTURES,
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of the classes.", rich_help_panel=TABLES),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column of text, whose words are counted. Repeatable.",
+            rich_help_panel=TABLES,
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN", help="A column to leave out. Repeatable.", rich_help_panel=TABLES
+        ),
+    ] = None,
+    id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The column that names rows in predictions.csv; no feature.",
+            show_default="rows are counted",
+            rich_help_panel=TABLES,
         ),
     ] = None,
     device: Annotated[

@@ -20,6 +20,8 @@ def say(record: RunRecord, folder: Path, predictions: bool, report: bool, json: 
     for domain in (record.source, record.target):
         for line in domain.skipped:
             console.warn(f"{domain.name}: skipped {line}")
+        for line in domain.notes:
+            console.warn(f"{domain.name}: {line}")
     table = _predict(folder) if predictions else None
     page = write_report([folder], folder / "report.html") if report else None
     records = [record]

@@ -37,7 +37,7 @@ def new_settings(
     for side in ("source", "target"):
         if not given.get(side):
             raise ConfigurationError(
-                f"--{side} is missing: give a data set, a folder or an .npz file"
+                f"--{side} is missing: give a data set, a folder, an .npz file or a table"
             )
     chosen = _chosen(given, assignments)
     try:

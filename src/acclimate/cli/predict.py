@@ -1,4 +1,4 @@
-"""``acclimate predict``: classes for pictures that nobody has labelled."""
+"""``acclimate predict``: classes for pictures and rows that nobody has labelled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def predict(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     paths: Annotated[
-        list[Path], typer.Argument(help="Pictures, folders of pictures, .npz files with x.")
+        list[Path], typer.Argument(help="Pictures, folders of pictures, .npz files with x, tables.")
     ],
     output: Annotated[Path, typer.Option(help="The table to write.")] = Path("predictions.csv"),
     annotate: Annotated[
@@ -51,6 +51,8 @@ def predict(
         )
     for line in done.skipped:
         console.warn(f"skipped {line}")
+    for line in done.notes:
+        console.warn(line)
     counts = Counter(prediction.name for prediction in done.predictions)
     if json:
         console.print_json(
@@ -60,6 +62,7 @@ def predict(
                 "n": len(done.predictions),
                 "class_counts": {name: counts[name] for name in model.class_names},
                 "skipped": done.skipped,
+                "notes": done.notes,
             }
         )
         return

@@ -50,6 +50,7 @@ class DomainSummary(_Part):
     skipped: list[str] = Field(
         default_factory=list, description="unreadable files, with the reason"
     )
+    notes: list[str] = Field(default_factory=list, description="what else was found in the data")
 
 
 class Evaluation(_Part):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
 from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError, near_miss
 from acclimate.data import Dataset, datasets
-from acclimate.data.domain import Domain, ResidentStore
+from acclimate.data.domain import Domain, Labels, ResidentStore
 from acclimate.data.download import Progress
 from acclimate.data.file_store import RESIDENT_LIMIT, open_listing
 from acclimate.data.folders import (
@@ -23,6 +22,7 @@ from acclimate.data.folders import (
     looks_like_classes,
 )
 from acclimate.data.images import check_options, harmonise
+from acclimate.data.table_domains import Tables, is_table
 from acclimate.data.tables import inputs_of, labels_of, read_npz
 
 FOLDER_SIZE = 32
@@ -31,8 +31,6 @@ FOLDER_CHANNELS = 3
 
 PREFIX = "dataset:"
 """Says that a name means the registered data set, where a folder of that name exists too."""
-
-Labels = Literal["required", "if present", "ignored"]
 
 
 class NotPicturesError(ConfigurationError):
@@ -48,12 +46,14 @@ def open_source(
     download: bool = True,
     resident_limit: int = RESIDENT_LIMIT,
     progress: Progress | None = None,
+    tables: Tables | None = None,
 ) -> Domain:
     """A labelled domain of two or more classes.
 
-    ``spec``: the name of a registered data set, a folder with a subfolder for each class, or a
-    ``.npz`` file with ``x`` and ``y``. ``size``: side of the square images; ``None`` keeps a
-    data set's own and makes a folder's 32. ``channels``: 1 grey, 3 colour, ``None`` as stored (a
+    ``spec``: the name of a registered data set, a folder with a subfolder for each class, a
+    ``.npz`` file with ``x`` and ``y``, or a table, whose rows become vectors as ``tables`` say.
+    ``size``: side of the square images; ``None`` keeps a data set's own and makes a folder's 32.
+    ``channels``: 1 grey, 3 colour, ``None`` as stored (a
     folder: 3). ``split`` and ``download`` concern registered data sets. A folder that
     needs more than ``resident_limit`` bytes is decoded on demand.
 
@@ -68,6 +68,7 @@ def open_source(
         download=download,
         resident_limit=resident_limit,
         progress=progress,
+        tables=tables,
     )
     if len(domain.class_names) < 2:
         raise DataError(
@@ -87,6 +88,7 @@ def open_target(
     download: bool = True,
     resident_limit: int = RESIDENT_LIMIT,
     progress: Progress | None = None,
+    tables: Tables | None = None,
 ) -> Domain:
     """A domain to adapt to; its labels, where there are any, follow ``class_names``.
 
@@ -104,6 +106,7 @@ def open_target(
         download=download,
         resident_limit=resident_limit,
         progress=progress,
+        tables=tables,
     )
 
 
@@ -119,6 +122,7 @@ class _Request:
     download: bool
     resident_limit: int
     progress: Progress | None
+    tables: Tables | None
 
     @property
     def labels_needed(self) -> bool:
@@ -136,6 +140,7 @@ def open_domain(
     download: bool = True,
     resident_limit: int = RESIDENT_LIMIT,
     progress: Progress | None = None,
+    tables: Tables | None = None,
 ) -> Domain:
     """Any domain. ``labels``: *required* (an error where there are none; a folder's subfolders are
     its classes), *if present*, or *ignored*. ``class_names``: the classes that labels are mapped
@@ -151,11 +156,14 @@ def open_domain(
         download=download,
         resident_limit=resident_limit,
         progress=progress,
+        tables=tables,
     )
     found = resolve(spec)
     if isinstance(found, Dataset):
         return _open_dataset(found, request)
-    return _open_folder(found, request) if found.is_dir() else _open_npz(found, request)
+    if found.is_dir():
+        return _open_folder(found, request)
+    return _open_table(found, request) if is_table(found) else _open_npz(found, request)
 
 
 def resolve(spec: str | Path) -> Dataset | Path:
@@ -180,7 +188,7 @@ def resolve(spec: str | Path) -> Dataset | Path:
     if "/" in text or "\\" in text or path.suffix:
         hint = " Check the spelling of the path."
     raise UnknownNameError(
-        f"{text!r} is no existing folder or .npz file, and no registered data set.{hint}"
+        f"{text!r} is no existing folder or file, and no registered data set.{hint}"
     )
 
 
@@ -237,7 +245,7 @@ def _open_npz(path: Path, request: _Request) -> Domain:
     if path.suffix.lower() != ".npz":
         raise DataError(
             f"{path} is a {path.suffix or 'plain'} file; give a folder of images, a .npz file with "
-            "x and y, or a registered data set"
+            "x and y, a table (.csv, .parquet, .svmlight), or a registered data set"
         )
     content = read_npz(path)
     inputs = _harmonised(str(path), inputs_of(path, content), request)
@@ -256,9 +264,19 @@ def _open_npz(path: Path, request: _Request) -> Domain:
 def _harmonised(name: str, inputs: np.ndarray, request: _Request) -> np.ndarray:
     if inputs.ndim == 4:
         return harmonise(inputs, request.size, request.channels)
+    _refuse_pictures(name, inputs.shape[1], request)
+    return inputs
+
+
+def _open_table(path: Path, request: _Request) -> Domain:
+    domain = (request.tables or Tables()).open(path, request.labels, request.class_names)
+    _refuse_pictures(str(path), domain.input_shape[0], request)
+    return domain
+
+
+def _refuse_pictures(name: str, features: int, request: _Request) -> None:
     if request.size is not None or request.channels is not None:
         raise NotPicturesError(
-            f"{name} holds vectors of {inputs.shape[1]} features, not pictures: --size and "
+            f"{name} holds vectors of {features} features, not pictures: --size and "
             "--channels do not apply to it, and source and target must be two of a kind"
         )
-    return inputs

@@ -166,9 +166,10 @@ class AdaptedClassifier(
         task, held_out = make_task(settings, source, target, labelled, self.validation_fraction)
         settings = choose_network(settings, task.spec)
         trained = train_in_memory(settings, task, held_out)
-        self.module_: Any = trained.network
+        network: Any = trained.network
         # where skada's scorers look for the features of a torch model
-        self.module_.layer_name = trained.network.feature_layer
+        network.layer_name = trained.network.feature_layer
+        self.module_ = network
         self.estimate_ = trained.estimate
         self.evaluations_ = trained.evaluations
         self.chosen_step_ = trained.step

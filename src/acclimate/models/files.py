@@ -37,6 +37,9 @@ class ModelDescription(BaseModel):
     class_names: tuple[str, ...] = Field(min_length=1)
     preprocessing: dict[str, Any]
     trained_by: str = ""
+    table: dict[str, Any] | None = Field(
+        None, description="what makes inputs of a table's rows, where the model was made of one"
+    )
 
     @property
     def spec(self) -> Spec:

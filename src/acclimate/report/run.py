@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from acclimate.core.errors import AcclimateError
 from acclimate.core.records import RunRecord, read_record
@@ -61,6 +62,21 @@ class Samples:
     target: Items
 
 
+class ShiftedFeature(BaseModel):
+    """``difference`` of the target's mean from the source's, in deviations: from -2 to 2."""
+
+    name: str
+    difference: float
+
+
+class Shift(BaseModel):
+    """``features.json``: how far apart the inputs of the two domains lie."""
+
+    proxy_a_distance: float
+    features: int
+    most_shifted: list[ShiftedFeature]
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder's content; ``notes`` says in words what could not be read."""
@@ -70,6 +86,7 @@ class Run:
     metrics: Metrics
     samples: Samples | None
     baseline: Run | None
+    shift: Shift | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -84,6 +101,7 @@ def load_run(folder: Path, with_baseline: bool = True) -> Run:
         metrics=_read_metrics(folder / "metrics.csv", notes),
         samples=_read_samples(folder, notes),
         baseline=baseline,
+        shift=_read_shift(folder / "features.json", notes),
         notes=notes,
     )
 
@@ -142,6 +160,16 @@ def _read_samples(folder: Path, notes: list[str]) -> Samples | None:
         return Samples(source, target)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         notes.append(f"samples.npz was not read: {type(error).__name__}: {error}")
+        return None
+
+
+def _read_shift(path: Path, notes: list[str]) -> Shift | None:
+    if not path.exists():
+        return None
+    try:
+        return Shift.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        notes.append(f"{path.name} was not read: {' '.join(str(error).split())[:120]}")
         return None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from acclimate.core.records import Warned
 from acclimate.report import classes, curves, embedding, gallery
 from acclimate.report.chart import Chart, LegendEntry
-from acclimate.report.run import Array, Run, Samples
+from acclimate.report.run import Array, Run, Samples, Shift
 from acclimate.report.sprites import Sheet, make_sheet
 from acclimate.report.table import algorithm_label, seed_of, task_label
 from acclimate.report.words import VerdictWords, verdict_words
@@ -58,8 +58,11 @@ class Section:
     strips: list[gallery.Strip]
     thumbnails: dict[str, Thumbnails]
     tables: list[tuple[str, list[tuple[str, str]]]]
+    pictures: bool = True
+    shift: Shift | None = None
     finished: bool = True
     seed: int | None = None
+    noted: list[str] = field(default_factory=list)
     skipped: list[tuple[str, list[str]]] = field(default_factory=list)
 
 
@@ -85,8 +88,11 @@ def build_section(run: Run, key: str, points: int, oracle_baseline: float | None
         strips=strips,
         thumbnails=thumbnails,
         tables=_tables(run),
+        pictures=samples is None or samples.target.inputs is not None,
+        shift=run.shift,
         finished=record.status == "finished",
         seed=seed_of(record),
+        noted=[f"{d.name}: {line}" for d in (record.source, record.target) for line in d.notes],
         skipped=[(d.name, d.skipped) for d in (record.source, record.target) if d.skipped],
     )
 
@@ -201,14 +207,14 @@ def _tables(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
         "folder": run.folder.name,
         "steps": record.steps_done,
         "last layer": record.last_layer or "as trained",
-        "images per second": _rounded(record.images_per_second),
+        "items per second": _rounded(record.images_per_second),
         "peak memory, MiB": _rounded(record.peak_memory_mib),
         "parameters": None if record.parameters is None else f"{record.parameters:,}",
     }
     domains = {
         f"{role}.{key}": value
         for role, domain in (("source", record.source), ("target", record.target))
-        for key, value in domain.model_dump(exclude={"skipped"}).items()
+        for key, value in domain.model_dump(exclude={"skipped", "notes"}).items()
     }
     return [
         ("Run", _flat(about)),

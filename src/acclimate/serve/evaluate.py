@@ -6,10 +6,10 @@ from pathlib import Path
 
 from acclimate.core.errors import DataError
 from acclimate.core.records import LabelledMetrics
-from acclimate.data.domain import Domain
+from acclimate.data.domain import Domain, Labels
 from acclimate.data.download import Progress
 from acclimate.data.file_store import RESIDENT_LIMIT
-from acclimate.data.sources import Labels, NotPicturesError, open_domain
+from acclimate.data.sources import NotPicturesError, open_domain
 from acclimate.training.inference import LoadedModel
 from acclimate.validators.metrics import labelled_metrics
 
@@ -39,6 +39,7 @@ def open_for(
             split=split,
             resident_limit=resident_limit,
             progress=progress,
+            tables=model.tables,
         )
     except NotPicturesError as error:
         raise DataError(

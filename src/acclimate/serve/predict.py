@@ -13,6 +13,7 @@ from torch import Tensor
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.images import decode, in_threads
+from acclimate.data.table_domains import is_table
 from acclimate.serve.annotate import AnnotationFolder
 from acclimate.serve.evaluate import check_shape, open_for
 from acclimate.serve.pictures import Picture, find_pictures
@@ -24,10 +25,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Predicted:
-    """What came of a list of places; ``skipped`` has a line for each unreadable picture."""
+    """What came of a list of places; ``skipped`` has a line for each unreadable picture.
+
+    ``notes``: what should be said of tables.
+    """
 
     predictions: list[Prediction] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def predict(
@@ -41,20 +46,22 @@ def predict(
 ) -> Predicted:
     """Predict all that is in ``places`` and write the table ``output``, whole or not at all.
 
-    ``places``: pictures, folders of pictures, and .npz files with ``x``. ``annotate`` is a folder
+    ``places``: pictures, folders of pictures, .npz files with ``x``, and tables. ``annotate`` is a folder
     for copies of the pictures with the class drawn on. Raises ``DataError`` when no picture can
     be read, and ``RunError`` where writing would touch an original.
     """
     copies = AnnotationFolder(annotate) if annotate is not None else None
     if copies is not None:
         copies.check()
-    tables = [place for place in places if place.suffix.lower() == ".npz" and place.is_file()]
+    tables = [place for place in places if _has_rows(place) and place.is_file()]
     others = [place for place in places if place not in tables]
     pictures, skipped = find_pictures(others, exclude=annotate) if others else ([], [])
     _check_output(output, [*tables, *(picture.path for picture in pictures)])
     done = Predicted(skipped=skipped)
     for table in tables:
-        done.predictions += predict_table(model, table, batch_size)
+        predictions, notes = predict_table(model, table, batch_size)
+        done.predictions += predictions
+        done.notes += [f"{table}: {note}" for note in notes]
     if pictures:
         done.predictions += predict_pictures(model, pictures, skipped, batch_size, progress)
     write_predictions(output, done.predictions)
@@ -63,12 +70,22 @@ def predict(
     return done
 
 
-def predict_table(model: LoadedModel, path: Path, batch_size: int = 256) -> list[Prediction]:
-    """Predictions for every row of an .npz file's ``x``, named ``FILE/0``, ``FILE/1`` …"""
+def predict_table(
+    model: LoadedModel, path: Path, batch_size: int = 256
+) -> tuple[list[Prediction], tuple[str, ...]]:
+    """Predictions for every row of a table or of an .npz file's ``x``, and notes on them.
+
+    A row is called by its id where the table has the column, else ``FILE/0``, ``FILE/1`` …
+    """
     domain = open_for(model, path, labels="ignored")
     check_shape(model, domain)
     rows = best_classes(model, domain, batch_size)
-    return [Prediction(f"{path}/{number}", best) for number, best in enumerate(rows)]
+    names = domain.item_names or [f"{path}/{number}" for number in range(len(rows))]
+    return [Prediction(*row) for row in zip(names, rows, strict=True)], domain.notes
+
+
+def _has_rows(place: Path) -> bool:
+    return place.suffix.lower() == ".npz" or is_table(place)
 
 
 def predict_pictures(
@@ -125,7 +142,7 @@ def _picture_shape(model: LoadedModel) -> tuple[int, int]:
     shape = model.spec.input_shape
     if len(shape) != 3:
         raise ConfigurationError(
-            f"this model takes vectors of {shape[0]} features, not pictures; give an .npz file"
+            f"this model takes vectors of {shape[0]} features, not pictures; give an .npz file or a table"
         )
     return shape[1], shape[0]
 

@@ -11,6 +11,7 @@ from acclimate.core.records import read_record
 from acclimate.data import Dataset
 from acclimate.data.domain import Domain
 from acclimate.data.sources import has_test_split, resolve
+from acclimate.data.table_domains import is_table
 from acclimate.serve.evaluate import open_for
 from acclimate.serve.predictions import Prediction, most_probable, write_predictions
 from acclimate.training.inference import LoadedModel, load_model, outputs
@@ -70,6 +71,8 @@ def _predict(
 
 def _names(spec: str, split: str, domain: Domain) -> list[str]:
     """What the table calls the items: as ``acclimate predict`` does, a set's own with their split."""
+    if domain.item_names is not None and is_table(Path(spec)):
+        return list(domain.item_names)
     if domain.item_names is not None:
         return [str(Path(spec) / name) for name in domain.item_names]
     place = f"{domain.name}/{split}" if isinstance(resolve(spec), Dataset) else spec

@@ -12,6 +12,7 @@ from torch import Tensor
 from acclimate.core.types import NetworkOutput, Spec
 from acclimate.data.domain import Domain
 from acclimate.data.preprocessing import Preprocessing
+from acclimate.data.table_domains import Tables, load_tables
 from acclimate.models.files import read_model
 from acclimate.models.network import Network
 
@@ -47,6 +48,7 @@ class LoadedModel:
     network: Network
     preprocessing: Preprocessing
     spec: Spec
+    tables: Tables | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -63,4 +65,8 @@ def load_model(folder: Path | str) -> LoadedModel:
     preprocessing = Preprocessing.build(
         "model.json: preprocessing", files.description.preprocessing
     )
-    return LoadedModel(files.network, preprocessing, files.description.spec)
+    spec = files.description.spec
+    tables = None
+    if len(spec.input_shape) == 1:
+        tables = load_tables(Path(folder), files.description.table, spec.input_shape[0])
+    return LoadedModel(files.network, preprocessing, spec, tables)

@@ -16,7 +16,6 @@ from acclimate.data.augmentation import augmentation_pair
 from acclimate.data.batches import BatchSource, make_batches
 from acclimate.data.domain import Domain
 from acclimate.data.loader import BatchLoader
-from acclimate.data.preprocessing import Kind
 from acclimate.models import Network, build_network
 from acclimate.models.files import read_model
 from acclimate.training.settings import FitSettings
@@ -54,7 +53,7 @@ def make_step(settings: FitSettings, task: Task, *, restored: bool = False) -> S
         torch.manual_seed(derive_seed(settings.seed, "network"))
         network = build_network(settings.network, settings.network_options, task.spec)
         if settings.start_from is not None and not restored:
-            _start_from(network, Path(settings.start_from), task.preprocessing.kind)
+            _start_from(network, Path(settings.start_from), task)
         torch.manual_seed(derive_seed(settings.seed, "modules"))
         return Step(network, make_algorithm(settings), settings.averaging)
 
@@ -104,7 +103,7 @@ def _labelled_target(few: Domain | None, size: int, common: dict[str, Any]) -> B
     return make_batches(few, fitting, purpose="labelled target", **common)
 
 
-def _start_from(network: Network, folder: Path, preprocessing: Kind) -> None:
+def _start_from(network: Network, folder: Path, task: Task) -> None:
     """Give ``network`` the weights of the model in ``folder``.
 
     Raises ``ModelFileError`` where there is none, and ``ConfigurationError`` where it is of
@@ -118,7 +117,13 @@ def _start_from(network: Network, folder: Path, preprocessing: Kind) -> None:
             f"{folder} holds a model for another task, of {difference}: "
             "begin with a model of the same task"
         )
-    known = described.preprocessing.get("kind")
+    made_of = task.tables.features_sha256 if task.tables else None
+    if (described.table or {}).get("features_sha256") != made_of:
+        raise ConfigurationError(
+            f"{folder} holds a model for other features than this run's tables give: "
+            "begin with a model of the same tables and options"
+        )
+    known, preprocessing = described.preprocessing.get("kind"), task.preprocessing.kind
     if known != preprocessing:
         raise ConfigurationError(
             f"{folder} holds a model for inputs prepared as {known!r}, and this run's are prepared "

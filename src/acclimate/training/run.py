@@ -39,6 +39,7 @@ from acclimate.training.run_folder import check_folder, remove_leftovers
 from acclimate.training.samples import write_samples
 from acclimate.training.settings import FitSettings
 from acclimate.training.sharpness import check_sharpness
+from acclimate.training.shift import write_shift
 from acclimate.training.step import Step
 from acclimate.training.task import Task, oracle_source
 from acclimate.validators import validators
@@ -300,6 +301,7 @@ class Run:
             class_names=self.task.spec.class_names,
             preprocessing=self.task.preprocessing.model_dump(mode="json"),
             trained_by=self.settings.algorithm,
+            table=self.task.tables.save(self.folder) if self.task.tables else None,
         )
         save_model(self.folder, step.deployed, description)
 
@@ -322,6 +324,7 @@ class Run:
             target = self.evaluator.outputs(network, self.task.target.evaluate)
             self._measure(record, network, source[0], target[0])
             write_samples(self.folder, self.task, source, target)
+            write_shift(self.folder, self.task)
             self._write(record, "finished")
             self.observer.run_finished(record)
         self.fabric.barrier()

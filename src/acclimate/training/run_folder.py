@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from acclimate.core.errors import RunError
 from acclimate.core.records import RECORD_NAME, read_record
 from acclimate.training.parts import make_algorithm
@@ -32,7 +34,11 @@ def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
         )
     before = read_record(folder)
     # a setting that came with a later version had no effect before: it was as its default is
-    defaults = {name: field.default for name, field in FitSettings.model_fields.items()}
+    defaults = {
+        name: to_jsonable_python(field.get_default(call_default_factory=True))
+        for name, field in FitSettings.model_fields.items()
+        if not field.is_required()
+    }
     _check_same_settings(folder, {**defaults, **before.settings}, settings.model_dump(mode="json"))
     if before.method:
         # defaults may have changed with the version; older records do not have them

@@ -12,6 +12,7 @@ from acclimate.core.configuration import Options
 from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.core.schedules import LEARNING_RATE_SCHEDULES
 from acclimate.data.augmentation import augmentation_pair
+from acclimate.data.table_options import TableOptions
 
 #: network setting → (network for pictures, network for vectors)
 BY_DATA = {"auto": ("compact-cnn", "mlp"), "paper": ("mnist-cnn", "mlp")}
@@ -27,6 +28,12 @@ class FitSettings(Options):
     target_labels: int | str | None = Field(
         None, description="labelled target items: so many of each class, or a CSV file of them"
     )
+    label: str | None = Field(
+        None, min_length=1, description="of CSV and Parquet files: the column of classes"
+    )
+    text: tuple[str, ...] = Field((), description="columns whose words are counted")
+    drop: tuple[str, ...] = Field((), description="columns to leave out")
+    id: str | None = Field(None, min_length=1, description="column that names rows in predictions")
     algorithm: str = Field(DEFAULT, description="a name, best for the default, or several: dann+mi")
     algorithm_options: dict[str, Any] = Field(default_factory=dict)
     start_from: str | None = Field(
@@ -83,6 +90,12 @@ class FitSettings(Options):
     @property
     def sources(self) -> tuple[str, ...]:
         return (self.source,) if isinstance(self.source, str) else self.source
+
+    @property
+    def table_options(self) -> TableOptions:
+        """What the columns of tables mean; raises ``ConfigurationError`` where one means two things."""
+        values = {name: getattr(self, name) for name in TableOptions.model_fields}
+        return TableOptions.build("tables", values)
 
     @field_validator("target_labels", mode="before")
     @classmethod

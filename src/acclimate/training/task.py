@@ -17,8 +17,15 @@ from acclimate.core.types import Spec
 from acclimate.data.domain import Domain, ResidentStore, pool
 from acclimate.data.labelled_items import read_labelled_items
 from acclimate.data.preprocessing import Kind, Preprocessing, fit_preprocessing
-from acclimate.data.sources import has_test_split, open_domain, open_source, open_target
+from acclimate.data.sources import (
+    has_test_split,
+    open_domain,
+    open_source,
+    open_target,
+    resolve,
+)
 from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
+from acclimate.data.table_domains import Tables, learn_tables
 from acclimate.training.settings import BY_DATA, FitSettings
 
 FEW = 2000  # items; fewer than that need a larger share held out to measure anything
@@ -26,13 +33,17 @@ FEW = 2000  # items; fewer than that need a larger share held out to measure any
 
 @dataclass(frozen=True)
 class Task:
-    """Source with labels, target without; both split, of one shape, with one set of classes."""
+    """Source with labels, target without; both split, of one shape, with one set of classes.
+
+    ``tables``: what made vectors of rows, where the domains are tables.
+    """
 
     source: SourceSplits
     target: TargetSplits
     spec: Spec
     preprocessing: Preprocessing
     summaries: tuple[DomainSummary, DomainSummary]
+    tables: Tables | None = None
 
     @property
     def oracle_labels(self) -> Tensor | None:
@@ -58,26 +69,25 @@ def open_task(settings: FitSettings) -> Task:
 
     Raises ``AcclimateError`` for whatever is wrong with them, before anything is written.
     """
-    size, channels = _common_shape(settings)
-    source = _open_source(settings, size, channels)
+    tables = _learn_tables(settings)
+    size, channels = _common_shape(settings, tables)
+    source = _open_source(settings, size, channels, tables)
     source_splits, first = _split_source(settings, source)
     # splits are copies: let go of the whole before the next one is opened
     source = _emptied(source)
-    target = _open_target(settings, source, size, channels, "train")
+    target = _open_target(settings, source, size, channels, "train", tables)
     _check_shapes(source, target)
     test = None
     if has_test_split(settings.target):
         test = _open_target(settings, source, size, channels, "test")
-    return _join(settings, source, (source_splits, first), target, test)
+    joined = _join(settings, source, (source_splits, first), target, test)
+    return replace(joined, tables=tables)
 
 
-def join_task(settings: FitSettings, source: Domain, target: Domain) -> Task:
-    """A task of two domains at hand, for those who open their data themselves.
-
-    What ``settings`` say of where data come from is not looked at.
-    """
-    _check_shapes(source, target)
-    return _join(settings, source, _split_source(settings, source), target, None)
+def _learn_tables(settings: FitSettings) -> Tables | None:
+    found = [resolve(spec) for spec in (*settings.sources, settings.target)]
+    *sources, target = [place if isinstance(place, Path) else None for place in found]
+    return learn_tables(sources, target, settings.table_options)
 
 
 def _split_source(settings: FitSettings, source: Domain) -> tuple[SourceSplits, DomainSummary]:
@@ -109,10 +119,10 @@ def _join(
     return Task(split[0], parts, spec, preprocessing, (split[1], summary))
 
 
-def _common_shape(settings: FitSettings) -> tuple[int | None, int | None]:
+def _common_shape(settings: FitSettings, tables: Tables | None) -> tuple[int | None, int | None]:
     """Size and channels for both domains: as set, else the source's side and colour if one has it."""
     size, channels = settings.size, settings.channels
-    if size is not None and channels is not None:
+    if tables is not None or (size is not None and channels is not None):
         return size, channels
     shapes: list[tuple[int, ...]] = []
     for source in _each_source(settings, size, channels):
@@ -133,18 +143,24 @@ def _emptied(domain: Domain) -> Domain:
     return replace(domain, store=store, labels=None, item_names=None, groups=None, places=None)
 
 
-def _open_source(settings: FitSettings, size: int | None, channels: int | None) -> Domain:
-    sources = list(_each_source(settings, size, channels))
-    return pool(sources) if len(sources) > 1 else sources[0]
+def _open_source(
+    settings: FitSettings, size: int | None, channels: int | None, tables: Tables | None
+) -> Domain:
+    sources = list(_each_source(settings, size, channels, tables))
+    source = pool(sources) if len(sources) > 1 else sources[0]
+    return replace(source, notes=(*source.notes, *(tables.notes if tables else ())))
 
 
-def _each_source(settings: FitSettings, size: int | None, channels: int | None) -> Iterator[Domain]:
+def _each_source(
+    settings: FitSettings, size: int | None, channels: int | None, tables: Tables | None = None
+) -> Iterator[Domain]:
     """The sources one after the other; the first one's classes are everybody's."""
     first, *others = settings.sources
     common: Any = {
         "size": size,
         "channels": channels,
         "resident_limit": settings.memory_limit << 20,
+        "tables": tables,
     }
     source = open_source(first, **common)
     yield source
@@ -155,7 +171,12 @@ def _each_source(settings: FitSettings, size: int | None, channels: int | None) 
 
 
 def _open_target(
-    settings: FitSettings, source: Domain, size: int | None, channels: int | None, split: str
+    settings: FitSettings,
+    source: Domain,
+    size: int | None,
+    channels: int | None,
+    split: str,
+    tables: Tables | None = None,
 ) -> Domain:
     return open_target(
         settings.target,
@@ -164,6 +185,7 @@ def _open_target(
         channels=channels,
         split=split,
         unlabelled=settings.unlabelled_target,
+        tables=tables,
         resident_limit=settings.memory_limit << 20,
     )
 
@@ -198,6 +220,7 @@ def _summarise(domain: Domain, source: Domain, **parts: Domain) -> DomainSummary
         class_names=list(source.class_names),
         items={name: len(part) for name, part in parts.items()},
         skipped=list(domain.skipped),
+        notes=list(domain.notes),
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from acclimate.validators.base import Evidence, validator
 from acclimate.validators.density_ratio import log_density_ratio
 from acclimate.validators.items import in_order, only_finite
 
 Floats = NDArray[np.float64]
+Rows = Any  # (N, D): Floats, or a CSR matrix
 #: prices of an item within the margin
 GRID = tuple(10.0**power for power in range(-5, 5))
 #: Newton steps: beyond them a large price only refines the last digits
@@ -48,9 +51,12 @@ def proxy_a_distance(evidence: Evidence) -> float:
     return 2 * (2 * min(0.5, error) - 1)
 
 
-def lowest_error(source: Floats, target: Floats, *, seed: int = 0) -> float:
-    """Error of the best of ten linear machines on half of (N, D) and (M, D) items, ½ for chance."""
-    if min(len(source), len(target)) < 2:
+def lowest_error(source: Rows, target: Rows, *, seed: int = 0) -> float:
+    """Error of the best of ten linear machines on half of (N, D) and (M, D) items, ½ for chance.
+
+    Items in CSR matrices stay sparse: they are divided by their deviation, and not centred.
+    """
+    if min(source.shape[0], target.shape[0]) < 2:
         return 0.5
     # it takes a second to import, and most runs never ask for it
     from sklearn.exceptions import ConvergenceWarning
@@ -59,19 +65,24 @@ def lowest_error(source: Floats, target: Floats, *, seed: int = 0) -> float:
     from sklearn.svm import LinearSVC
 
     random = np.random.default_rng(seed)
-    halves = [np.array_split(part[random.permutation(len(part))], 2) for part in (source, target)]
+    thin = sparse.issparse(source)
+    halves = [
+        [part[half] for half in np.array_split(random.permutation(part.shape[0]), 2)]
+        for part in (source, target)
+    ]
     shown, held = zip(*halves, strict=True)
-    domains = np.repeat([0, 1], [len(part) for part in shown])
+    fitted = sparse.vstack(shown).tocsr() if thin else np.concatenate(shown)
+    domains = np.repeat([0, 1], [part.shape[0] for part in shown])
     primal = len(domains) > source.shape[1]
     errors = []
     for c in GRID:
         machine = LinearSVC(
             C=c, class_weight="balanced", dual=not primal, max_iter=_STEPS, random_state=seed
         )
-        pipeline = make_pipeline(StandardScaler(), machine)
+        pipeline = make_pipeline(StandardScaler(with_mean=not thin), machine)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            pipeline.fit(np.concatenate(shown), domains)
+            pipeline.fit(fitted, domains)
         sides = [pipeline.decision_function(part) for part in held]
         errors.append(np.mean([_share_above(sides[0]), _share_above(-sides[1])]))
     return float(min(errors))

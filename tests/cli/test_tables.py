@@ -1,0 +1,227 @@
+"""Tables through the command line: trained on, predicted, measured, reported; mistakes are one line."""
+
+import csv
+import gzip
+import json
+
+import numpy as np
+import pandas
+import pytest
+from sklearn.datasets import dump_svmlight_file
+
+SHORT = ("--steps", "20", "--batch-size", "16", "--evaluations", "2")
+
+
+def rows(count, seed, age=0.0):
+    """A table whose classes follow from the age, the words and, a little, the city."""
+    draws = np.random.default_rng(seed)
+    y = draws.integers(0, 2, count)
+    words = np.array([["poor film", "dull film"], ["good film", "fine film"]])
+    frame = pandas.DataFrame(
+        {
+            "nr": [f"row-{seed}-{number}" for number in range(count)],
+            "age": draws.normal(size=count) + 4 * y + age,
+            "member": draws.random(count) < 0.5,
+            "city": draws.choice(["Paris", "Rome", "Oslo"], count),
+            "review": words[y, draws.integers(0, 2, count)],
+            "y": np.where(y, "yes", "no"),
+        }
+    )
+    frame.loc[:3, "age"] = np.nan
+    return frame
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """a.csv, and b.csv whose ages lie elsewhere."""
+    rows(80, 0).to_csv(tmp_path / "a.csv", index=False)
+    rows(60, 1, age=5).to_csv(tmp_path / "b.csv", index=False)
+    return tmp_path
+
+
+def fit(acclimate, source, target, *more):
+    return acclimate(
+        *("fit", "--source", source, "--target", target, "--output", "out"), *SHORT, *more
+    )
+
+
+OPTIONS = ("--label", "y", "--text", "review", "--id", "nr")
+
+
+def test_from_two_tables_to_predictions_measures_and_a_report(acclimate, tables):
+    done = fit(acclimate, "a.csv", "b.csv", *OPTIONS, "--no-baseline")
+    assert done.code == 0, done.err
+    run = tables / "out"
+    described = json.loads((run / "model.json").read_text())
+    assert described["table"]["file"] == "table.skops"
+    assert (run / "table.skops").exists()
+    with open(run / "predictions.csv", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == list(rows(60, 1)["nr"])
+
+    shift = json.loads((run / "features.json").read_text())
+    assert shift["most_shifted"][0]["name"] == "age"
+    assert shift["most_shifted"][0]["difference"] > 0.5
+    assert 0 <= shift["proxy_a_distance"] <= 2
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "proxy A-distance is" in page
+    assert '<th scope="row">age</th>' in page
+    assert 'class="strip"' not in page  # no pictures
+
+    new = rows(30, 2).assign(city="Athens")
+    new.drop(columns=["y", "nr"]).to_csv("new.csv", index=False)
+    done = acclimate("predict", "out", "new.csv", "b.csv", "--json")
+    assert done.code == 0, done.err
+    assert "30 of 30 rows have a category in 'city'" in done.err
+    assert json.loads(done.out)["n"] == 90
+    with open("predictions.csv", newline="") as file:
+        names = [row["file"] for row in csv.DictReader(file)]
+    assert names[:2] == ["new.csv/0", "new.csv/1"]
+    assert names[30] == "row-1-0"
+    measured = acclimate("evaluate", "out", "--data", "b.csv", "--json")
+    assert json.loads(measured.out)["n"] == 60
+    assert acclimate("evaluate", "out", "--data", "new.csv").code == 2
+
+
+def test_the_same_rows_as_csv_and_parquet_get_the_same_predictions(acclimate, tables):
+    rows(60, 1, age=5).to_parquet("b.parquet")
+    rows(60, 1, age=5).to_csv("semicolons.csv", sep=";", decimal=",", index=False)
+    assert fit(acclimate, "a.csv", "b.csv", *OPTIONS, "--no-baseline", "--no-report").code == 0
+    found = []
+    for name in ("b.csv", "b.parquet", "semicolons.csv"):
+        assert acclimate("predict", "out", name, "--output", "p.csv").code == 0
+        found.append((tables / "p.csv").read_text())
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_killed_run_goes_on_and_a_second_stage_needs_the_same_features(acclimate, tables):
+    done = fit(acclimate, "a.csv", "b.csv", *OPTIONS, "--no-baseline", "--no-report")
+    assert done.code == 0, done.err
+    assert acclimate("fit", "--output", "out", "--resume", "--no-report").code == 0
+    again = ("--start-from", "out", "--output", "second", "--no-baseline", "--no-report")
+    assert fit(acclimate, "a.csv", "b.csv", *OPTIONS, *again).code == 0
+    third = ("--start-from", "out", "--output", "third", "--no-baseline")
+    other = rows(60, 1).replace({"Oslo": "Bern"})
+    other.to_csv("c.csv", index=False)
+    rows(80, 0).replace({"Oslo": "Bern"}).to_csv("d.csv", index=False)
+    done = fit(acclimate, "d.csv", "c.csv", *OPTIONS, *third)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "other features" in done.err
+
+
+def test_svmlight(acclimate, tmp_path):
+    draws = np.random.default_rng(0)
+    for name, width in (("a", 9), ("b", 12)):
+        x = draws.random((60, width)) * (draws.random((60, width)) < 0.5)
+        y = np.where(x[:, 0] > 0.3, 1, -1)
+        x[5] = 0
+        dump_svmlight_file(x, y, f"{name}.svm")
+        (tmp_path / f"{name}.svm.gz").write_bytes(
+            gzip.compress((tmp_path / f"{name}.svm").read_bytes())
+        )
+    done = fit(acclimate, "a.svm.gz", "b.svm.gz", "--no-baseline")
+    assert done.code == 0, done.err
+    assert "warning: b: 1 of 60 rows have no feature at all" in done.err
+    assert json.loads((tmp_path / "out" / "model.json").read_text())["input_shape"] == [12]
+    assert "feature 0" in (tmp_path / "out" / "features.json").read_text()
+    assert acclimate("predict", "out", "a.svm").code == 0
+    done = acclimate("evaluate", "out", "--data", "a.svm", "--json")
+    assert json.loads(done.out)["class_names"] == ["-1", "1"]
+    assert "no feature at all" in json.loads(done.out)["notes"][0]
+
+
+def check(done, tables, *said):
+    assert done.code == 2, done.err
+    assert done.out == ""
+    assert done.err.count("\n") == 1, done.err
+    assert done.err.startswith("error: ")
+    for text in said:
+        assert text in done.err
+    assert not (tables / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], ["a.csv needs --label COLUMN", "'review', 'y'"]),
+        (["--label", "yy"], ["--label yy: a.csv has no such column", "Did you mean 'y'?"]),
+        (["--label", "y", "--text", "revew"], ["--text revew", "Did you mean 'review'?"]),
+        (["--label", "y", "--text", "age"], ["a.csv: column 'age' holds numbers and no text"]),
+        (["--label", "y", "--drop", "agee"], ["--drop agee", "Did you mean 'age'?"]),
+        (["--label", "y", "--id", "number"], ["--id number: b.csv has no such column"]),
+        (["--label", "y", "--drop", "y"], ["'y' is named twice"]),
+        (["--label", "age"], ["column 'age' has no label in 4 of 80 rows, the first in row 0"]),
+        (["--label", "nr"], ["column 'nr' has 80 different labels in 80 rows; are they classes?"]),
+        (
+            ["--label", "y", "--id", "city"],
+            ["a.csv: the id in column 'city' of row", "is there twice"],
+        ),
+        (["--label", "y", "--size", "32"], ["--size and --channels do not apply"]),
+        (["--label", ""], ["--label"]),
+    ],
+)
+def test_wrong_options(acclimate, tables, options, said):
+    check(fit(acclimate, "a.csv", "b.csv", *options), tables, *said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda f: f.drop(columns="city"), ["b.csv has no column 'city', compared with a.csv"]),
+        (lambda f: f.assign(more=1), ["b.csv has column 'more' besides", "--drop COLUMN"]),
+        (
+            lambda f: f.rename(columns={"age": "Age"}),
+            ["b.csv has no column 'age' and has column 'Age' besides"],
+        ),
+        (lambda f: f.assign(age="old"), ["'age' holds numbers in a.csv and words in b.csv"]),
+        (lambda f: f.assign(age=np.inf), ["b.csv: column 'age' has 60 infinite values"]),
+        (lambda f: f.assign(city="2024-01-31"), ["holds dates", "drop"]),
+        (lambda f: f.assign(y="maybe"), ["b.csv", "'maybe' is not among the source's"]),
+        (lambda f: f.assign(y=1.5), ["b.csv: column 'y' holds 1.5; labels are whole numbers"]),
+        (lambda f: f.head(3), ["b has 3 items; a target needs at least 10"]),
+        (lambda f: f.head(0), ["b.csv has no rows"]),
+    ],
+)
+def test_targets_that_do_not_fit(acclimate, tables, change, said):
+    change(rows(60, 1)).to_csv("b.csv", index=False)
+    check(fit(acclimate, "a.csv", "b.csv", *OPTIONS), tables, *said)
+
+
+def test_sources_that_are_none(acclimate, tables):
+    rows(80, 0).assign(y="no").to_csv("single.csv", index=False)
+    check(fit(acclimate, "single.csv", "b.csv", *OPTIONS), tables, "single class, 'no'")
+    both = rows(80, 0)
+    both.assign(age=None).to_csv("a.csv", index=False)
+    rows(60, 1).assign(age=None).to_csv("b.csv", index=False)
+    check(fit(acclimate, "a.csv", "b.csv", *OPTIONS), tables, "'age' has no value in any row")
+
+
+def test_options_and_files_of_another_kind(acclimate, tables, pictures):
+    np.savez("x.npz", x=np.eye(20), y=np.arange(20) % 2)
+    check(fit(acclimate, "x.npz", "x.npz", "--label", "y"), tables, "--label: only columns of CSV")
+    check(fit(acclimate, pictures, pictures, "--drop", "y"), tables, "--drop: only columns of CSV")
+    check(fit(acclimate, "a.csv", "x.npz", *OPTIONS), tables, "a.csv", "x.npz", "two of a kind")
+    check(fit(acclimate, "a.csv", "digits", *OPTIONS), tables, "a.csv", "data set")
+
+
+def test_a_target_labelled_in_part_is_unlabelled_and_says_so(acclimate, tables):
+    frame = rows(60, 1)
+    frame.loc[3:9, "y"] = None
+    frame.to_csv("b.csv", index=False)
+    done = fit(acclimate, "a.csv", "b.csv", *OPTIONS, "--no-baseline", "--no-report")
+    assert done.code == 0, done.err
+    assert "warning: b: column 'y' has no label in 7 of 60 rows: taken as unlabelled" in done.err
+    assert not (tables / "out" / "oracle.npz").exists()
+
+
+def test_a_model_of_pictures_takes_no_table_and_the_other_way_round(acclimate, tables, run_folder):
+    for line in (["predict", run_folder, "a.csv"], ["evaluate", run_folder, "--data", "a.csv"]):
+        done = acclimate(*line)
+        assert (done.code, done.err.count("\n")) == (2, 1), done.err
+
+
+def test_a_run_whose_pipeline_was_tampered_with(acclimate, tables):
+    assert fit(acclimate, "a.csv", "b.csv", *OPTIONS, "--no-baseline", "--no-report").code == 0
+    (tables / "out" / "table.skops").write_bytes(b"\x80\x04N.")
+    done = acclimate("predict", "out", "b.csv")
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert "table.skops is damaged" in done.err
