@@ -10,9 +10,10 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from acclimate.core.errors import DataError, UnknownNameError
+from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError
 from acclimate.data import datasets
 from acclimate.data.check import check_dataset
+from acclimate.data.domain import SparseStore
 from acclimate.data.sources import open_source
 
 RANDOM = np.random.default_rng(0)
@@ -164,6 +165,70 @@ def test_usps_truncated(write_usps):
         load("usps")
 
 
+@pytest.fixture
+def write_reviews(places):
+    """Write ``amazon_reviews/dvd_SPLIT.svmlight`` from text, plain or packed."""
+
+    def write(text, split="train", packed=False):
+        name = f"dvd_{split}.svmlight{'.gz' if packed else ''}"
+        path = places / "amazon_reviews" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_reviews_are_sparse_and_of_one_width(write_reviews, packed):
+    write_reviews("1 0:6 7:2\n-1 4999:1\n-1 3:1\n", packed=packed)
+    write_reviews("-1 2:5\n1 0:1\n", "test", packed)
+    train, test = load("amazon-dvd"), load("amazon-dvd", "test")
+    assert isinstance(train.store, SparseStore)
+    assert train.store.shape == (3, 5000)
+    assert test.store.shape == (2, 5000)
+    rows = train.store.gather(torch.arange(3))
+    assert rows.nonzero().tolist() == [[0, 0], [0, 7], [1, 4999], [2, 3]]
+    assert rows[0, :8].tolist() == [6, 0, 0, 0, 0, 0, 0, 2]
+    assert [train.class_names[label] for label in train.labels] == [
+        "positive",
+        "negative",
+        "negative",
+    ]
+    assert test.labels.tolist() == [0, 1]
+    assert not datasets.get("amazon-books").is_available()
+
+
+def test_reviews_are_opened_by_name(write_reviews):
+    write_reviews("1 0:6 7:2\n-1 4999:1\n")
+    assert isinstance(open_source("amazon-dvd").store, SparseStore)
+    with pytest.raises(ConfigurationError, match="vectors of 5000 features, not pictures"):
+        open_source("amazon-dvd", size=32)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 5000:1\n", "features up to 5000"),
+        ("1 2:1\n0 3:1\n", "label 0 of row 1"),
+        ("1 2:x\n", "no svmlight file"),
+        ("", "empty"),
+    ],
+)
+def test_damaged_reviews(write_reviews, text, message):
+    write_reviews(text)
+    with pytest.raises(DataError, match=message) as caught:
+        load("amazon-dvd")
+    assert "\n" not in str(caught.value)
+
+
+def test_truncated_reviews(write_reviews):
+    path = write_reviews("1 0:6 7:2\n-1 4999:1\n" * 50, packed=True)
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(DataError, match="truncated"):
+        load("amazon-dvd")
+
+
 def test_official_mnist_m_from_archive_and_from_its_folder(write_mnist_m_archive, places):
     path = write_mnist_m_archive(COLOUR, [str(k) for k in LABELS])
     packed = load("mnist-m-official")
@@ -248,7 +313,7 @@ def test_mnist_m_without_photos_says_what_to_put_where(write_mnist, places):
         load("mnist-m")
 
 
-@pytest.mark.parametrize("name", ["mnist", "svhn", "usps", "mnist-m-official"])
+@pytest.mark.parametrize("name", ["mnist", "svhn", "usps", "mnist-m-official", "amazon-kitchen"])
 def test_missing_files_say_where_they_come_from(places, name):
     with pytest.raises(DataError, match="http") as caught:
         load(name)

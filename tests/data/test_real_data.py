@@ -82,3 +82,22 @@ def test_photos_of_two_places_have_the_same_classes():
     streamed = open_source(folder / "dslr", size=32, resident_limit=1)
     some = torch.tensor([0, 50, 156])
     assert torch.equal(streamed.store.gather(some), dslr.store.gather(some))
+
+
+@needs("amazon_reviews")
+@pytest.mark.parametrize(
+    ("goods", "tested"),
+    [("books", 4465), ("dvd", 3586), ("electronics", 5681), ("kitchen", 5945)],
+)
+def test_reviews_are_those_of_the_paper(goods, tested):
+    name = f"amazon-{goods}"
+    assert {f.status for f in check_dataset(name) if f.where} == {"ok"}
+    train, test = (datasets.get(name).load(split=split) for split in ("train", "test"))
+    assert train.labels.bincount().tolist() == [1000, 1000]
+    assert (len(train), len(test)) == (2000, tested)
+    counts = train.store.gather(torch.arange(2000))
+    assert counts.shape == (2000, 5000)
+    # counts of words, few in each review
+    assert torch.equal(counts, counts.round())
+    assert counts.min() == 0
+    assert (counts > 0).float().mean() < 0.05

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from acclimate.data.registry import Dataset, datasets
 from acclimate.data.sets import (  # noqa: F401  each registers itself
+    amazon_reviews,
     blobs,
     digits,
     digits_m,

@@ -19,20 +19,23 @@ from acclimate.data.download import Progress
 from acclimate.data.files import FileFinder, Finding, RemoteFile, inspect_file
 
 if TYPE_CHECKING:
-    from acclimate.data.domain import Domain
+    from scipy.sparse import csr_matrix
+
+    from acclimate.data.domain import Domain, InMemory
 
 
 class Arrays(NamedTuple):
     """One split as plain arrays.
 
-    ``inputs``: uint8 (N, height, width, channels) or float32 (N, features).
+    ``inputs``: uint8 (N, height, width, channels) or float32 (N, features), the latter CSR where
+    they are to stay sparse.
     ``labels``: int64 (N,) in [0, classes). ``name``: where it differs from the data set's.
     ``item_names``: str (N,), a name for each item. ``groups``: int64 (N,), equal for items that are
     near-duplicates of each other, such as the frames of one video. ``skipped``: one line for each
     file that was left out. ``class_names``: where they differ from the data set's.
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | csr_matrix
     labels: np.ndarray
     name: str | None = None
     item_names: np.ndarray | None = None
@@ -109,14 +112,14 @@ class Dataset:
         arrays = self.read(FileFinder(root, download, progress), split)
         import torch
 
-        from acclimate.data.domain import Domain, ResidentStore
+        from acclimate.data.domain import Domain
 
         def whole_numbers(values: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64))
 
         return Domain(
             name=arrays.name or self.name,
-            store=ResidentStore(torch.from_numpy(np.ascontiguousarray(arrays.inputs))),
+            store=_store(arrays.inputs),
             labels=whole_numbers(arrays.labels),
             class_names=self.class_names,
             item_names=None if arrays.item_names is None else tuple(arrays.item_names.tolist()),
@@ -145,6 +148,16 @@ class Dataset:
         """Whether ``split`` can be loaded without a download."""
         findings = self.inspect(root, verify=False)
         return not any(f.status == "missing" for f in findings if f.split in (split, "all"))
+
+
+def _store(inputs: np.ndarray | csr_matrix) -> InMemory:
+    import torch
+
+    from acclimate.data.domain import ResidentStore, SparseStore
+
+    if isinstance(inputs, np.ndarray):
+        return ResidentStore(torch.from_numpy(np.ascontiguousarray(inputs)))
+    return SparseStore(inputs)
 
 
 datasets: Registry[Dataset] = Registry("data set")

@@ -200,9 +200,11 @@ def has_test_split(spec: str | Path) -> bool:
 
 def _open_dataset(dataset: Dataset, request: _Request) -> Domain:
     domain = dataset.load(None, request.split, download=request.download, progress=request.progress)
-    assert isinstance(domain.store, ResidentStore)
-    inputs = _harmonised(dataset.name, domain.store.tensor.numpy(), request)
-    domain = replace(domain, store=ResidentStore(torch.from_numpy(inputs)))
+    if isinstance(domain.store, ResidentStore):
+        inputs = _harmonised(dataset.name, domain.store.tensor.numpy(), request)
+        domain = replace(domain, store=ResidentStore(torch.from_numpy(inputs)))
+    else:
+        _refuse_pictures(dataset.name, domain.input_shape[0], request)
     if request.labels == "ignored":
         return replace(domain.unlabelled(), class_names=request.class_names or domain.class_names)
     if request.class_names is None:

@@ -30,7 +30,7 @@ def is_svmlight(path: Path) -> bool:
 
 def width_of(path: Path) -> int:
     """Number of features of a file on its own: its highest index + 1."""
-    return int(_read(path)[0].shape[1])
+    return int(read_svmlight(path)[0].shape[1])
 
 
 def open_svmlight(
@@ -40,7 +40,7 @@ def open_svmlight(
 
     ``labels`` and ``class_names`` as in ``open_domain``. Raises ``DataError``.
     """
-    matrix, targets = _read(path)
+    matrix, targets = read_svmlight(path)
     if width is not None:
         if matrix.shape[1] > width:
             raise DataError(
@@ -61,8 +61,8 @@ def open_svmlight(
     return Domain(name, store, indices, class_names or names, notes=notes)
 
 
-def _read(path: Path) -> tuple[csr_matrix, np.ndarray]:
-    """Rows float32 and labels float64 of a file."""
+def read_svmlight(path: Path) -> tuple[csr_matrix, np.ndarray]:
+    """Rows float32 and labels float64 of a file. Raises ``DataError``."""
     from sklearn.datasets import load_svmlight_file
 
     try:
