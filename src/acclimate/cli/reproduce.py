@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acclimate.cli import console
+from acclimate.cli import console, reproduce_amazon, reproduce_moons
 from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
 
 if TYPE_CHECKING:
@@ -26,12 +26,15 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    table: Annotated[str, typer.Argument(help="digits or signs.")],
+    table: Annotated[str, typer.Argument(help="digits, signs, amazon or moons.")],
     row: Annotated[
         list[str] | None,
         typer.Option(help="PAIR or PAIR/ROW, repeatable; all rows if not given."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many seeds, from 0.", show_default="3, of moons 5"),
+    ] = None,
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="These seeds instead, repeatable.")
     ] = None,
@@ -46,7 +49,7 @@ def reproduce(
         Path | None,
         typer.Option(
             help="Where results are written and read.",
-            show_default=f"{RESULTS}, or RUNS/results with --steps",
+            show_default=f"{RESULTS}, RUNS/results with --steps, {reproduce_moons.RESULTS} of moons",
         ),
     ] = None,
     steps: Annotated[
@@ -62,13 +65,31 @@ def reproduce(
 ) -> None:
     """Train the rows of a published table and show them beside the published numbers.
 
-    Stopped at any moment and called again, it goes on where it was.
+    Stopped at any moment and called again, it goes on where it was. moons is a figure instead.
     """
+    if table == reproduce_moons.NAME:
+        chosen = seed or list(range(seeds or reproduce_moons.SEEDS))
+        others = {"--row": row, "--runs": runs, "--steps": steps, "--show": show}
+        others |= {"--device": device != "auto", "--threads": threads}
+        reproduce_moons.draw_and_print(chosen, results or reproduce_moons.RESULTS, json, others)
+        return
+    if table == reproduce_amazon.NAME:
+        reproduce_amazon.train_and_print(
+            row or [],
+            seed or list(range(seeds or 3)),
+            runs or RUNS,
+            results or RESULTS,
+            threads,
+            show,
+            json,
+            {"--steps": steps, "--device": device != "auto"},
+        )
+        return
     from acclimate.experiments.reproduce import jobs_of
     from acclimate.experiments.tables import find_table
 
     found = find_table(table)
-    jobs = jobs_of(found, row or [], seed or range(seeds))
+    jobs = jobs_of(found, row or [], seed or range(seeds or 3))
     # a trial is another run than the table's and leaves the table's results alone
     place = runs or (RUNS if steps is None else RUNS.with_name(f"{RUNS.name}-trial-{steps}"))
     kept = results or (RESULTS if steps is None else place / "results")

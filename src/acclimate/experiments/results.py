@@ -188,22 +188,22 @@ def _line(
     pair: Pair, row: Row, table: Table, found: dict[tuple[str, str], list[RowResult]]
 ) -> Line:
     results = sorted(found.get((pair.name, row.name), []), key=lambda result: result.seed)
-    accuracy = _spread([result.oracle_target_accuracy for result in results])
+    accuracy = spread_of([result.oracle_target_accuracy for result in results])
     floor, ceiling = (
-        _spread([r.oracle_target_accuracy for r in found.get((pair.name, name), [])])
+        spread_of([r.oracle_target_accuracy for r in found.get((pair.name, name), [])])
         for name in _ENDS[row.family]
     )
     return Line(
         pair=pair.name,
         row=row.name,
         seeds=[result.seed for result in results],
-        estimate=_spread([result.estimate for result in results]),
+        estimate=spread_of([result.estimate for result in results]),
         verdicts=[result.verdict for result in results if result.verdict],
         oracle_target_accuracy=accuracy,
-        oracle_last_accuracy=_spread([result.oracle_last_accuracy for result in results]),
-        oracle_best_accuracy=_spread([result.oracle_best_accuracy for result in results]),
+        oracle_last_accuracy=spread_of([result.oracle_last_accuracy for result in results]),
+        oracle_best_accuracy=spread_of([result.oracle_best_accuracy for result in results]),
         oracle_gap_closed=_gap(accuracy, floor, ceiling),
-        seconds=_spread([result.seconds for result in results]),
+        seconds=spread_of([result.seconds for result in results]),
         published=[
             {"system": p.system, "accuracy": p.accuracy, "note": p.note}
             for p in pair.published.get(row.name, ())
@@ -211,7 +211,8 @@ def _line(
     )
 
 
-def _spread(values: Sequence[float | None]) -> Spread | None:
+def spread_of(values: Sequence[float | None]) -> Spread | None:
+    """The spread of the values that are known, ``None`` where none is."""
     known = [value for value in values if value is not None]
     if not known:
         return None

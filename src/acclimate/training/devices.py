@@ -87,7 +87,7 @@ def describe_environment(fabric: Fabric, settings: FitSettings) -> Environment:
         python=platform.python_version(),
         torch=torch.__version__,
         platform=platform.platform(),
-        processor=_processor(),
+        processor=processor_name(),
         device=name,
         precision=settled_precision(settings.precision, device.type),
         threads=torch.get_num_threads(),
@@ -95,7 +95,8 @@ def describe_environment(fabric: Fabric, settings: FitSettings) -> Environment:
     )
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """What the processor calls itself."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
