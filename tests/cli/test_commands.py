@@ -11,6 +11,7 @@ from acclimate.algorithms import algorithms
 from acclimate.cli.main import build_app
 from acclimate.core.records import read_record
 from acclimate.data import datasets
+from acclimate.shallow import adapters
 from acclimate.training.inference import load_model
 
 
@@ -102,12 +103,15 @@ def test_every_command_that_prints_results_has_json():
 
 def test_list_names_everything(acclimate):
     done = acclimate("list")
-    for registry in (algorithms, datasets):
+    for registry in (algorithms, datasets, adapters):
         for name in registry.names():
             assert name in done.out
     entries = json.loads(acclimate("list", "algorithms", "--json").out)["algorithms"]
     assert all(entry["description"] for entry in entries)
     assert {e["name"] for e in entries if e["oracle"]} == {"train-on-target"}
+    entries = json.loads(acclimate("list", "adapters", "--json").out)["adapters"]
+    assert tuple(entry["name"] for entry in entries) == adapters.names()
+    assert all(entry["description"] for entry in entries)
 
 
 def test_evaluate_agrees_with_the_network_itself(acclimate, run_folder, pictures):

@@ -74,6 +74,13 @@ def test_reproduce(tmp_path):
 
 
 def test_readme(capsys):
-    (block,) = blocks("README.md")
-    exec(block, {})
-    assert capsys.readouterr().out.strip() == block.rpartition("# ")[2].strip()
+    parts, estimators = blocks("README.md")
+    exec(parts, {})
+    assert capsys.readouterr().out.strip() == parts.rpartition("# ")[2].strip()
+    exec(estimators, {})
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    for line in capsys.readouterr().out.splitlines():
+        name, accuracy = line.split()
+        (shown,) = re.findall(rf"^{name} (0\.\d\d)$", page, re.M)
+        # its digits are of one machine
+        assert float(accuracy) == pytest.approx(float(shown), abs=0.05)

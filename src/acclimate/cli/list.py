@@ -19,6 +19,7 @@ REGISTRIES = {
     "networks": ("acclimate.models", "networks"),
     "datasets": ("acclimate.data", "datasets"),
     "validators": ("acclimate.validators", "validators"),
+    "adapters": ("acclimate.shallow", "adapters"),
 }
 
 
@@ -33,7 +34,7 @@ def list_names(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """List algorithms, networks, data sets and validators with a line on each."""
+    """List algorithms, networks, data sets, validators and shallow adapters with a line on each."""
     if kind is not None and kind not in REGISTRIES:
         raise UnknownNameError(f"there is no list of {kind!r}.{near_miss(kind, REGISTRIES)}")
     found = {name: entries(name) for name in ([kind] if kind else REGISTRIES)}
@@ -64,7 +65,7 @@ def describe(item: Any) -> str:
     text = getattr(item, "description", None)
     text = text() if callable(text) else text
     lines = str(text or item.__doc__ or "").strip().splitlines()
-    return lines[0] if lines else ""
+    return lines[0].replace("``", "") if lines else ""
 
 
 def _marked(row: dict[str, Any]) -> str:
