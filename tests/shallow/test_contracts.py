@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from acclimate.core.errors import InputError
@@ -136,3 +139,13 @@ def test_components_are_not_more_than_there_are(name, source, target):
     estimator.set_params(n_components=99)
     with pytest.raises(InputError, match="99 components are more than"):
         clone(estimator).fit(*source, X_target=target[0])
+
+
+@every_transformer
+def test_pipelines_pass_the_target_on(name, source, target):
+    by_step = make_pipeline(make(name), LogisticRegression())
+    by_step.fit(*source, **{f"{type(make(name)).__name__.lower()}__X_target": target[0]})
+    with config_context(enable_metadata_routing=True):
+        routed = make_pipeline(make(name), LogisticRegression()).fit(*source, X_target=target[0])
+        found = routed.predict(target[0])
+    np.testing.assert_array_equal(found, by_step.predict(target[0]))

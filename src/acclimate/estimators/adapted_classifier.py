@@ -80,7 +80,7 @@ class AdaptedClassifier(
     """
 
     #: skada and scikit-learn's routing pass it where it is at hand
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True}
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
     __metadata_request__score: ClassVar[dict[str, bool]] = {"sample_weight": True}
 
     def __init__(

@@ -131,7 +131,7 @@ class DomainTransformer(TransformerMixin, BaseEstimator):
     """
 
     #: skada and scikit-learn's routing pass it where it is at hand
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True}
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
     __metadata_request__transform: ClassVar[dict[str, bool]] = {"sample_domain": True}
     _checks: ClassVar[dict[str, Any]] = {}
 

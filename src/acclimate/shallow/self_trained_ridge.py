@@ -57,7 +57,7 @@ class SelfTrainedRidge(ClassifierMixin, BaseEstimator):
     True
     """
 
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True}
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
 
     def __init__(
         self, alpha: float | None = None, *, rounds: int = 10, keep_shares: bool = True

@@ -58,7 +58,7 @@ class ShallowDANN(ClassifierMixin, BaseEstimator):
     True
     """
 
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True}
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
 
     def __init__(
         self,

@@ -64,7 +64,7 @@ class ImportanceWeightedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEsti
     (array(['a', 'b'], dtype='<U1'), array(['a', 'a'], dtype='<U1'))
     """
 
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True}
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
 
     def __init__(
         self, estimator: BaseEstimator | None = None, weighting: DomainWeighting | None = None

@@ -28,7 +28,7 @@ class DomainWeighting(BaseEstimator):
     """
 
     #: skada and scikit-learn's routing pass it where it is at hand
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True}
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
     _checks: ClassVar[dict[str, Any]] = {}
 
     def fit(
