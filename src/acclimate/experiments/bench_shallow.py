@@ -1,0 +1,243 @@
+"""Shallow adapters beside other implementations of the same methods: seconds, memory, accuracy.
+
+Every measurement has a process of its own, so that its peak of memory is its own; the two sides of
+a comparison take turns.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from acclimate.core.errors import RunError, UnknownNameError, near_miss
+from acclimate.experiments.amazon.representations import Part, Representations, Task
+
+SOURCE, TARGET = "books", "dvd"
+COMPONENTS = 100
+
+
+class Adapted(NamedTuple):
+    """``source`` (S, W) and ``test`` (N, W) rows as adapted; ``weights`` (S,) or ``None``."""
+
+    source: Any
+    test: Any
+    weights: Any = None
+
+
+Side = Callable[[Task], Adapted]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``features``: counts, words or ``dense words``; ``other``: whose implementation ours is held against."""
+
+    name: str
+    features: str
+    ours: Side
+    other: str
+    theirs: Side
+    strength: float = 0.01
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Medians over the rounds; ``ratio`` of seconds, theirs over ours, round by round."""
+
+    name: str
+    other: str
+    ours: Figures
+    theirs: Figures
+    ratio: float
+    lowest: float
+    highest: float
+
+
+class Figures(NamedTuple):
+    """``accuracy``: of logistic regression on what was adapted, on the target's test rows (oracle)."""
+
+    seconds: float
+    peak_mib: float
+    accuracy: float
+
+
+def _our_msda(task: Task) -> Adapted:
+    from acclimate.shallow.msda import MSDA
+
+    model = MSDA()
+    source = model.fit_transform(task.source.rows, X_target=task.target.rows)
+    return Adapted(source, model.transform(task.test.rows))
+
+
+def _plain_msda(task: Task) -> Adapted:
+    from scipy import sparse
+
+    from acclimate.experiments.plain_msda import plain_msda
+
+    fitted = sparse.vstack([task.source.rows, task.target.rows])
+    train, test = plain_msda(fitted, task.test.rows)
+    return Adapted(train[: task.source.rows.shape[0]], test)
+
+
+def _ours(make: Callable[[], Any]) -> Side:
+    def adapt(task: Task) -> Adapted:
+        adapter = make()
+        source = adapter.fit_transform(*task.source, X_target=task.target.rows)
+        return Adapted(source, adapter.transform(task.test.rows))
+
+    return adapt
+
+
+def _our_weights(task: Task) -> Adapted:
+    from acclimate.shallow.kernel_mean_matching import KernelMeanMatching
+
+    weights = KernelMeanMatching().fit(task.source.rows, X_target=task.target.rows).weights_
+    return Adapted(task.source.rows, task.test.rows, weights)
+
+
+def _skadas(make: Callable[[], Any]) -> Side:
+    def adapt(task: Task) -> Adapted:
+        adapter = make()
+        rows = np.concatenate([task.source.rows, task.target.rows])
+        count = len(task.source.rows)
+        domains = np.repeat([1, -2], [count, len(rows) - count])
+        labels = np.concatenate([task.source.labels, np.zeros(len(rows) - count, int)])
+        found = adapter.fit_transform(rows, labels, sample_domain=domains)
+        if isinstance(found, tuple):  # the rows, and last what else is to be passed on
+            weights = found[-1]["sample_weight"][:count]
+            return Adapted(task.source.rows, task.test.rows, weights)
+        test = adapter.transform(task.test.rows, sample_domain=np.full(len(task.test.rows), -2))
+        return Adapted(found[:count], test)
+
+    return adapt
+
+
+def _make(module: str, name: str, **options: Any) -> Callable[[], Any]:
+    def made() -> Any:
+        from importlib import import_module
+
+        return getattr(import_module(module), name)(**options)
+
+    return made
+
+
+COMPARISONS = (
+    Comparison("msda", "counts", _our_msda, "the equations in float64", _plain_msda, 0.001),
+    Comparison(
+        "subspace-alignment",
+        "dense words",
+        _ours(_make("acclimate.shallow.subspace_alignment", "SubspaceAlignment", n_components=COMPONENTS)),
+        "skada",
+        _skadas(_make("skada", "SubspaceAlignmentAdapter", n_components=COMPONENTS)),
+    ),
+    Comparison(
+        "coral",
+        "dense words",
+        _ours(_make("acclimate.shallow.coral", "CORAL")),
+        "skada",
+        _skadas(_make("skada", "CORALAdapter", reg=0.1)),
+    ),
+    Comparison(
+        "transfer-components",
+        "dense words",
+        _ours(_make("acclimate.shallow.transfer_components", "TransferComponents", n_components=COMPONENTS)),
+        "skada",
+        _skadas(_make("skada", "TransferComponentAnalysisAdapter", n_components=COMPONENTS, kernel="linear")),
+    ),
+    Comparison(
+        "kernel-mean-matching",
+        "dense words",
+        _our_weights,
+        "skada",
+        _skadas(_make("skada", "KMMReweightAdapter")),
+    ),
+)  # fmt: skip
+
+
+def find(names: Sequence[str]) -> list[Comparison]:
+    """The comparisons called ``names``, all without any; raises ``UnknownNameError``."""
+    known = {each.name: each for each in COMPARISONS}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"no comparison {name!r}.{near_miss(name, known)}")
+    return [known[name] for name in names or known]
+
+
+def bench(
+    comparison: Comparison, rounds: int, threads: int | None, task: Task | None = None
+) -> Measured:
+    """Both sides in turn. Raises ``RunError`` where one of them failed, with its last line."""
+    pairs = [
+        tuple(_apart(comparison.name, side, threads, task) for side in ("ours", "theirs"))
+        for _ in range(rounds)
+    ]
+    ours, theirs = (_median(side) for side in zip(*pairs, strict=True))
+    ratios = [second.seconds / first.seconds for first, second in pairs]
+    return Measured(
+        comparison.name,
+        comparison.other,
+        ours,
+        theirs,
+        statistics.median(ratios),
+        min(ratios),
+        max(ratios),
+    )
+
+
+def _median(rounds: Sequence[Figures]) -> Figures:
+    return Figures(*map(statistics.median, zip(*rounds, strict=True)))
+
+
+def _apart(name: str, side: str, threads: int | None, task: Task | None) -> Figures:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_measure, args=(theirs, name, side, threads, task))
+    process.start()
+    theirs.close()
+    try:
+        found = ours.recv()
+    except EOFError:
+        found = "it ended without a word; was there enough memory?"
+    process.join()
+    if isinstance(found, str):
+        raise RunError(f"{name}, {side}: {found}")
+    return Figures(*found)
+
+
+def _measure(pipe: Any, name: str, side: str, threads: int | None, task: Task | None) -> None:
+    """One measurement, in a process of its own."""
+    from threadpoolctl import threadpool_limits
+
+    from acclimate.training.devices import peak_memory_mib
+
+    warnings.simplefilter("ignore")
+    comparison = find([name])[0]
+    try:
+        task = _task(comparison.features) if task is None else task
+        with threadpool_limits(threads):
+            adapt = comparison.ours if side == "ours" else comparison.theirs
+            start = time.perf_counter()
+            found = adapt(task)
+            seconds = time.perf_counter() - start
+            peak = peak_memory_mib()
+        machine = LogisticRegression(C=comparison.strength, solver="liblinear")
+        machine.fit(found.source, task.source.labels, sample_weight=found.weights)
+        pipe.send((seconds, peak, machine.score(found.test, task.test.labels)))
+    except Exception as error:  # whatever went wrong is said by the other process
+        pipe.send(" ".join(f"{type(error).__name__}: {error}".split()))
+
+
+def _task(features: str) -> Task:
+    made = Representations(Path())
+    if features == "counts":
+        return made.counts(SOURCE, TARGET)
+    words = made.weighted(SOURCE, TARGET)
+    return Task(*(Part(part.rows.toarray(), part.labels) for part in words))
