@@ -65,28 +65,30 @@ class MSDA(DomainTransformer):
 
     def _learn_and_map(self, domains: Domains) -> tuple[Matrix, Matrix]:
         # the rows' own hidden layers come for less than mapping them anew
-        everything = np.concatenate(self._stack(domains.source, domains.target, keep=True), axis=1)
+        everything = self._stack(domains.source, domains.target, keep=True)
+        assert everything is not None
         count = domains.source.shape[0]
         return everything[:count], everything[count:]
 
-    def _stack(self, source: Matrix, target: Matrix, keep: bool) -> list[Floats]:
+    def _stack(self, source: Matrix, target: Matrix, keep: bool) -> Floats | None:
         """Fit every layer; returns the rows and their hidden layers where they are to be kept."""
         self._check_options()
         # the same rows twice would change the ridge's weight and nothing else
-        rows = (
-            _dense(source)
-            if target is source
-            else np.concatenate(list(map(_dense, (source, target))))
-        )
-        kept = [rows] if keep else []
+        rows = _dense(source) if target is source else _joined(source, target)
+        count, width = rows.shape
+        kept = None
+        if keep:
+            kept = np.empty((count, width * (self.n_layers + 1)), dtype=rows.dtype)
+            kept[:, :width] = rows
         self.layers_: list[Layer] = []
-        for number in range(self.n_layers):
-            last = number == self.n_layers - 1
-            layer, hidden = _denoise(rows, self.corruption, self.ridge, keep or not last)
+        for number in range(1, self.n_layers + 1):
+            wanted = keep or number < self.n_layers
+            layer, hidden = _denoise(rows, self.corruption, self.ridge, wanted)
             self.layers_.append(layer)
             if hidden is not None:
                 rows = hidden
-                kept += [rows] if keep else []
+                if kept is not None:
+                    kept[:, number * width : (number + 1) * width] = rows
         return kept
 
     def _map(self, rows: Matrix, is_source: bool) -> Matrix:
@@ -184,6 +186,10 @@ def _factor(gram: Floats) -> Floats:
     gram[np.diag_indices(len(gram))] += 1
     factor: Floats = cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
     return factor
+
+
+def _joined(source: Matrix, target: Matrix) -> Floats:
+    return np.concatenate([_dense(source), _dense(target)])
 
 
 def _dense(rows: Matrix) -> Floats:
