@@ -56,6 +56,7 @@ def run(
 ) -> None:
     """Make what is missing of ``jobs``; stopped at any moment and called again, it goes on."""
     from joblib import Parallel, delayed
+    from threadpoolctl import threadpool_limits
 
     jobs = [job for job in jobs if _missing(job, results)]
     made = Representations(runs / "amazon")
@@ -63,9 +64,10 @@ def run(
         for job in jobs:
             if any(find_row(row).features == kind for row, _ in _missing(job, results)):
                 said(f"{job.task}: {kind}")
-                _task(made, job.task, kind)
+                with threadpool_limits(threads):
+                    _task(made, job.task, kind)
     work = Parallel(n_jobs=threads, return_as="generator_unordered")
-    for task in work(delayed(_one_task)(job, made, results, threads, command) for job in jobs):
+    for task in work(delayed(_one_task)(job, made, results, command) for job in jobs):
         said(f"{task}: done")
 
 
@@ -78,13 +80,13 @@ def _missing(job: Job, results: Path) -> list[tuple[str, int]]:
     ]
 
 
-def _one_task(job: Job, made: Representations, results: Path, threads: int, command: str) -> str:
+def _one_task(job: Job, made: Representations, results: Path, command: str) -> str:
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1 if threads > 1 else None):
+    with threadpool_limits(1):
         for name, seed in _missing(job, results):
             row = find_row(name)
-            write(results, _result(row, job, seed, made, results, threads, command))
+            write(results, _result(row, job, seed, made, results, command))
     return job.task
 
 
@@ -94,7 +96,6 @@ def _result(
     seed: int,
     made: Representations,
     results: Path,
-    threads: int,
     command: str,
 ) -> AmazonResult:
     from acclimate.training.devices import processor_name
@@ -124,7 +125,7 @@ def _result(
         test_items=len(correct),
         proxy_a_distance=_distance(row, task, outcome.model) if seed == job.seeds[0] else None,
         seconds=seconds,
-        threads=1 if threads > 1 else threads,
+        threads=1,
         processor=processor_name(),
         command=command,
     )
