@@ -111,20 +111,37 @@ def test_no_label_of_target_or_test_is_looked_at(task):
         np.testing.assert_array_equal(first, row.run(mute, 0, chosen).predicted)
 
 
-def test_coordinates_keep_inner_products(monkeypatch, tmp_path):
+@pytest.mark.parametrize("weighted", [True, False])
+def test_coordinates_keep_inner_products(weighted, monkeypatch, tmp_path):
     monkeypatch.setattr(representations, "load", drawn)
-    made = Representations(tmp_path).denoised("dvd", "books", weighted=True)
-    words = Representations(tmp_path).weighted("books", "dvd")
+    # as many principal directions as 80 centred rows have
+    monkeypatch.setattr(representations, "LEADING", 79)
+    made = Representations(tmp_path)
+    there = made.denoised("dvd", "books", weighted)
+    back = made.denoised("books", "dvd", weighted)
+    plain = (made.weighted if weighted else made.counts)("books", "dvd")
     msda = representations.MSDA()
-    train = msda.fit_transform(sparse.vstack([words.source.rows, words.target.rows]))
-    mapped = msda.transform(words.test.rows) - train.mean(0)
+    train = msda.fit_transform(sparse.vstack([plain.source.rows, plain.target.rows]))
+    mapped = msda.transform(plain.test.rows) - train.mean(0)
     train = train - train.mean(0)
-    back = Representations(tmp_path).denoised("books", "dvd", weighted=True)
     rows = np.concatenate([back.source.rows, back.target.rows])
     scale = np.abs(train @ train.T).max()
     np.testing.assert_allclose(rows @ rows.T, train @ train.T, atol=1e-3 * scale)
     np.testing.assert_allclose(back.test.rows @ rows.T, mapped @ train.T, atol=1e-3 * scale)
-    np.testing.assert_array_equal(made.source.rows, back.target.rows)
+    np.testing.assert_array_equal(there.source.rows, back.target.rows)
+
+
+def test_principal_coordinates_are_the_leading_ones(monkeypatch, tmp_path):
+    monkeypatch.setattr(representations, "load", drawn)
+    monkeypatch.setattr(representations, "LEADING", 5)
+    made = Representations(tmp_path).denoised("books", "dvd", weighted=False)
+    rows = np.concatenate([made.source.rows, made.target.rows])
+    plain = Representations(tmp_path).counts("books", "dvd")
+    train = representations.MSDA().fit_transform(
+        sparse.vstack([plain.source.rows, plain.target.rows])
+    )
+    values = np.linalg.svd(train - train.mean(0), compute_uv=False)[:5]
+    np.testing.assert_allclose(np.linalg.svd(rows, compute_uv=False), values, rtol=1e-3)
 
 
 def drawn(domain, split):

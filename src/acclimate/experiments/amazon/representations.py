@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, eigh, solve_triangular
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from acclimate.core.files import replace_atomically
@@ -18,6 +20,8 @@ from acclimate.shallow.msda import MSDA
 
 #: length of a weighted document, about that of one of counts: where tanh begins to bend
 LENGTH = 10.0
+#: principal directions of denoised counts: a network on all 4,000 takes four times as long
+LEADING = 1000
 _BLOCK = 1024
 
 
@@ -72,6 +76,7 @@ class Representations:
         The 30,000 features of a pair's documents span 4,000 dimensions at most, one for each
         document that was learnt from. Rows are their coordinates in an orthonormal basis of that span,
         centred: whatever works by inner products is the same there and takes an eighth of the time.
+        Of counts, whose rows are for networks, only the ``LEADING`` principal ones are kept.
         """
         first, second = sorted((source, target))
         path = self.folder / f"{first}-{second}-{'words' if weighted else 'counts'}.npz"
@@ -95,19 +100,38 @@ class Representations:
         mean = train.mean(0)
         train -= mean
         gram = (train @ train.T).astype(np.float64)
-        # centred rows are dependent, and float32 leaves its noise in the last directions
-        gram[np.diag_indices(len(gram))] += 1e-4 * np.trace(gram) / len(gram)
-        factor = cholesky(gram, lower=True, overwrite_a=True).astype(np.float32)
+        basis = _coordinates(gram, None if weighted else LEADING)
         tests = {}
         for domain, part in ((second, there.test), (first, back.test)):
             blocks = []
             for start in range(0, part.rows.shape[0], _BLOCK):
                 mapped = msda.transform(part.rows[start : start + _BLOCK]) - mean
-                blocks.append(solve_triangular(factor, train @ mapped.T, lower=True).T)
+                blocks.append(basis.of(mapped @ train.T))
             tests[f"test_{domain}"] = np.concatenate(blocks)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, train=factor, **tests)  # type: ignore[arg-type]
+            np.savez(file, train=basis.train, **tests)  # type: ignore[arg-type]
+
+
+class _Basis(NamedTuple):
+    """``train`` (N, C): coordinates of the rows that span it; ``of``: (M, N) inner products → (M, C)."""
+
+    train: NDArray[np.float32]
+    of: Callable[[NDArray[Any]], NDArray[Any]]
+
+
+def _coordinates(gram: NDArray[np.float64], leading: int | None) -> _Basis:
+    """All coordinates by Cholesky, or the ``leading`` principal ones by eigenvectors."""
+    count = len(gram)
+    if leading is None or leading >= count:
+        # centred rows are dependent, and float32 leaves its noise in the last directions
+        gram[np.diag_indices(count)] += 1e-4 * np.trace(gram) / count
+        factor = cholesky(gram, lower=True, overwrite_a=True).astype(np.float32)
+        return _Basis(factor, lambda inner: solve_triangular(factor, inner.T, lower=True).T)
+    values, vectors = eigh(gram, subset_by_index=[count - leading, count - 1], overwrite_a=True)
+    root = np.sqrt(np.maximum(values, values[-1] * 1e-9))
+    turned = (vectors / root).astype(np.float32)
+    return _Basis((vectors * root).astype(np.float32), lambda inner: inner @ turned)
 
 
 def _weighted(weigh: TfidfTransformer, rows: Any) -> Any:
