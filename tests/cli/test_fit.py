@@ -26,7 +26,7 @@ def test_defaults_in_the_help_are_the_settings_own():
         for option in options_of_fit()
         if isinstance(option.show_default, str) and option.name in FitSettings.model_fields
     }
-    computed = {"steps": "5000", "size": shown["size"], "channels": shown["channels"]}
+    computed = {"steps": "5000", **{name: shown[name] for name in ("size", "channels", "id")}}
     own = {name: str(FitSettings.model_fields[name].default) for name in shown}
     assert shown == {**own, **computed}
     assert make_settings(source="a", target="b").step_count(100) == int(computed["steps"])

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pandas
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from acclimate.core.errors import DataError
@@ -58,6 +58,7 @@ def test_strings_come_back_as_they_were(tmp_path, rows, separator):
 
 @quick
 @given(raw=st.binary(max_size=200))
+@example(raw=b"\x01\r\x01")
 def test_any_bytes_are_read_or_refused_but_never_crash(tmp_path, raw):
     (tmp_path / "a.csv").write_bytes(raw)
     with contextlib.suppress(DataError):

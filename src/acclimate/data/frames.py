@@ -104,10 +104,14 @@ def _head(path: Path, text: str) -> tuple[list[str], str]:
     lines = text.lstrip("\r\n").splitlines()
     if not lines:
         raise DataError(f"{path} is empty; a table needs a line of column names and rows below")
-    heads = {
-        mark: next(csv.reader(io.StringIO(text.lstrip("\r\n")), delimiter=mark))
-        for mark in SEPARATORS
-    }
+    try:
+        heads = {
+            # a line may end with \n, \r\n or \r
+            mark: next(csv.reader(io.StringIO(text.lstrip("\r\n"), newline=None), delimiter=mark))
+            for mark in SEPARATORS
+        }
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read as a CSV file: {error}") from error
     separator = max(SEPARATORS, key=lambda mark: len(heads[mark]))
     names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(heads[separator])]
     _check_names(path, names)
