@@ -27,7 +27,7 @@ demo: $(STAMP)  ## train the built-in task and write its report (about two minut
 	@$(BIN)/acclimate demo
 
 test: lint  ## style, types and tests
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(STAMP)  ## style and types only
 	@$(BIN)/python -m ruff check .

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError
@@ -188,5 +188,6 @@ def test_natural_order_of_numbers_is_that_of_numbers(numbers):
 
 @settings(deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20))
+@example("", "\U00011730:")  # a digit, of Ahom
 def test_natural_key_compares_any_two_texts(first, second):
     assert (natural_key(first) < natural_key(second)) in (True, False)

@@ -37,7 +37,8 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     ['Img1', 'img2', 'img10']
     """
     parts = re.findall(r"[0-9]+|[^0-9]+", text.casefold())
-    return tuple((0, int(p), "") if p[0].isdecimal() else (1, 0, p) for p in parts)
+    # not isdecimal(), which other scripts' digits are as well
+    return tuple((0, int(p), "") if "0" <= p[0] <= "9" else (1, 0, p) for p in parts)
 
 
 def list_images(root: Path, below: str = "") -> tuple[list[str], list[str]]:
