@@ -119,7 +119,6 @@ class AdaptedClassifier(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.three_d_array = False
         return tags
 
     def fit(

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, column_o
 
 from acclimate.core.errors import InputError
 from acclimate.estimators.arrays import Rows, dimensions, pictures
-from acclimate.shallow.base import source_rows
+from acclimate.shallow.base import check_one_spelling, rows_of_both
 
 _CHECKS: dict[str, Any] = {
     "accept_sparse": "csr",
@@ -48,20 +48,14 @@ def take_given(
     sample_domain: ArrayLike | None,
 ) -> Given:
     """Check everything against everything; raises ``InputError`` or scikit-learn's ``ValueError``."""
-    if X_target is not None and sample_domain is not None:
-        raise InputError(
-            "give X_target or sample_domain, not both: X_target is for a source alone in X"
-        )
+    check_one_spelling(X_target, sample_domain)
     if y_target is not None and X_target is None:
         raise InputError("y_target is given without X_target, whose labels it should hold")
     rows, labels = _rows_and_labels(estimator, X, y, X_target)
     weights = None if sample_weight is None else _weights(sample_weight, rows)
     target, places = None, None
     if sample_domain is not None:
-        is_source = source_rows(sample_domain, rows.shape[0])
-        if is_source.all() or not is_source.any():
-            lacking = "target (below 0)" if is_source.all() else "source (0 and above)"
-            raise InputError(f"sample_domain has no row of the {lacking}, and fit needs both")
+        is_source = rows_of_both(sample_domain, rows.shape[0])
         rows, target, labels = rows[is_source], rows[~is_source], labels[is_source]
         weights = None if weights is None else weights[is_source]
         _, places = np.unique(np.asarray(sample_domain)[is_source], return_inverse=True)

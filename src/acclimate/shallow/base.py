@@ -53,10 +53,7 @@ def take_apart(
     target rows are dropped unread. Raises ``InputError``, a ``ValueError``, naming both sides where
     they do not fit together.
     """
-    if X_target is not None and sample_domain is not None:
-        raise InputError(
-            "give X_target or sample_domain, not both: X_target is for a source alone in X"
-        )
+    check_one_spelling(X_target, sample_domain)
     checks = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2, **checks}
     if sample_domain is not None:
         return _by_sample_domain(estimator, X, y, sample_domain, checks)
@@ -81,13 +78,7 @@ def _by_sample_domain(
     checks: dict[str, Any],
 ) -> Domains:
     joint = validate_data(estimator, X, **checks)
-    is_source = source_rows(sample_domain, joint.shape[0])
-    if is_source.all() or not is_source.any():
-        lacking = "target (below 0)" if is_source.all() else "source (0 and above)"
-        raise InputError(
-            f"sample_domain has no row of the {lacking}, and fit needs both; "
-            "leave it out where there is one domain only"
-        )
+    is_source = rows_of_both(sample_domain, joint.shape[0])
     labels = None
     if y is not None:
         labels = np.asarray(y)
@@ -95,6 +86,26 @@ def _by_sample_domain(
             raise InputError(f"X has {joint.shape[0]} rows and y {labels.shape[0]}: give one each")
         labels = labels[is_source]
     return Domains(joint[is_source], labels, joint[~is_source], is_source)
+
+
+def check_one_spelling(X_target: Matrix | None, sample_domain: ArrayLike | None) -> None:
+    """Raise ``InputError`` where the target is given in both ways."""
+    if X_target is not None and sample_domain is not None:
+        raise InputError(
+            "give X_target or sample_domain, not both: X_target is for a source alone in X"
+        )
+
+
+def rows_of_both(sample_domain: ArrayLike, count: int) -> NDArray[np.bool_]:
+    """As ``source_rows``; raises ``InputError`` where a domain has no row."""
+    is_source = source_rows(sample_domain, count)
+    if is_source.all() or not is_source.any():
+        lacking = "target (below 0)" if is_source.all() else "source (0 and above)"
+        raise InputError(
+            f"sample_domain has no row of the {lacking}, and fit needs both; "
+            "leave it out where there is one domain only"
+        )
+    return is_source
 
 
 def source_rows(sample_domain: ArrayLike, count: int) -> NDArray[np.bool_]:
@@ -118,7 +129,20 @@ def _check_widths(X: Matrix, X_target: Matrix) -> None:
         )
 
 
-class DomainTransformer(TransformerMixin, BaseEstimator):
+class DomainEstimator(BaseEstimator):
+    """What is said alike of every adapter: ``_checks`` are its own for validation."""
+
+    #: skada and scikit-learn's routing pass them where they are at hand
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
+    _checks: ClassVar[dict[str, Any]] = {}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = "accept_sparse" in self._checks
+        return tags
+
+
+class DomainTransformer(TransformerMixin, DomainEstimator):
     """A transformer that ``fit`` shows both domains, and whose ``transform`` takes rows as the target's.
 
     So a pipeline trains on the adapted source and predicts on the target::
@@ -130,10 +154,7 @@ class DomainTransformer(TransformerMixin, BaseEstimator):
     its own domain's: all as the source's, unless ``sample_domain`` says otherwise.
     """
 
-    #: skada and scikit-learn's routing pass it where it is at hand
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
     __metadata_request__transform: ClassVar[dict[str, bool]] = {"sample_domain": True}
-    _checks: ClassVar[dict[str, Any]] = {}
 
     def fit(
         self,
@@ -191,6 +212,13 @@ class DomainTransformer(TransformerMixin, BaseEstimator):
     def _map(self, rows: Matrix, is_source: bool) -> Matrix:
         """(N, D) validated rows of one domain → (N, outputs)."""
         raise NotImplementedError
+
+
+def stacked(source: Matrix, target: Matrix) -> Matrix:
+    """Rows of the source, then of the target: CSR where either is."""
+    if sparse.issparse(source) or sparse.issparse(target):
+        return sparse.vstack([source, target]).tocsr()
+    return np.concatenate([source, target])
 
 
 def _interleaved(source: Matrix, target: Matrix, is_source: NDArray[np.bool_]) -> Matrix:

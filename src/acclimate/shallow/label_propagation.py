@@ -7,19 +7,19 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.neighbors import NearestNeighbors, kneighbors_graph
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from acclimate.shallow.base import Floats, Matrix, adapters, take_apart
+from acclimate.shallow.base import DomainEstimator, Floats, Matrix, adapters, stacked, take_apart
 from acclimate.shallow.labels import encoded
 
 CHECKS: dict[str, Any] = {"dtype": [np.float64, np.float32], "accept_sparse": "csr"}
 
 
 @adapters.register("label-propagation")
-class LabelPropagationClassifier(ClassifierMixin, BaseEstimator):
+class LabelPropagationClassifier(ClassifierMixin, DomainEstimator):
     """Rows of either domain take over their neighbours' labels until nothing changes.
 
     Zhou et al., "Learning with Local and Global Consistency", NIPS 2003 (2004): F ← α S F +
@@ -51,7 +51,7 @@ class LabelPropagationClassifier(ClassifierMixin, BaseEstimator):
     array(['low', 'high'], dtype='<U4')
     """
 
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
+    _checks: ClassVar[dict[str, Any]] = CHECKS
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class LabelPropagationClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, codes = encoded(self, labels)
         rows, unlabelled = source, slice(None)
         if target is not source:
-            rows, unlabelled = _stacked(source, target), slice(len(codes), None)
+            rows, unlabelled = stacked(source, target), slice(len(codes), None)
             codes = np.concatenate([codes, np.full(target.shape[0], -1)])
         neighbours = min(self.n_neighbors, rows.shape[0] - 1)
         spreading = LabelSpreading(
@@ -108,17 +108,6 @@ class LabelPropagationClassifier(ClassifierMixin, BaseEstimator):
     def _labels(self, shares: Floats) -> NDArray[Any]:
         labels: NDArray[Any] = self.classes_[shares.argmax(1)]
         return labels
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-
-def _stacked(source: Matrix, target: Matrix) -> Matrix:
-    if sparse.issparse(source) or sparse.issparse(target):
-        return sparse.vstack([source, target]).tocsr()
-    return np.concatenate([source, target])
 
 
 def _graph(rows: Matrix, neighbours: int) -> sparse.csr_matrix:

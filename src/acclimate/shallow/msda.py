@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import cholesky, solve_triangular
+from sklearn.utils.validation import _check_feature_names_in
 
 from acclimate.core.errors import InputError
-from acclimate.shallow.base import Domains, DomainTransformer, Floats, Matrix, adapters
+from acclimate.shallow.base import Domains, DomainTransformer, Floats, Matrix, adapters, stacked
 
 _BLOCK = 2048  # rows that are mapped at a time
 
@@ -56,7 +57,6 @@ class MSDA(DomainTransformer):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
@@ -74,7 +74,7 @@ class MSDA(DomainTransformer):
         """Fit every layer; returns the rows and their hidden layers where they are to be kept."""
         self._check_options()
         # the same rows twice would change the ridge's weight and nothing else
-        rows = _dense(source) if target is source else _joined(source, target)
+        rows = _dense(source if target is source else stacked(source, target))
         count, width = rows.shape
         kept = None
         if keep:
@@ -116,8 +116,6 @@ class MSDA(DomainTransformer):
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """``x0``, ``x1`` … or the columns' own names, then ``hidden1_x0`` … for each layer."""
-        from sklearn.utils.validation import _check_feature_names_in
-
         names = _check_feature_names_in(self, input_features)
         layers = (f"hidden{number}_" for number in range(1, len(self.layers_) + 1))
         return np.concatenate([names, *(layer + names for layer in layers)])
@@ -186,10 +184,6 @@ def _factor(gram: Floats) -> Floats:
     gram[np.diag_indices(len(gram))] += 1
     factor: Floats = cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
     return factor
-
-
-def _joined(source: Matrix, target: Matrix) -> Floats:
-    return np.concatenate([_dense(source), _dense(target)])
 
 
 def _dense(rows: Matrix) -> Floats:

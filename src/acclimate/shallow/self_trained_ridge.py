@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from acclimate.core.errors import InputError
-from acclimate.shallow.base import Floats, Matrix, adapters, take_apart
+from acclimate.shallow.base import DomainEstimator, Floats, Matrix, adapters, stacked, take_apart
 from acclimate.shallow.labels import encoded
 
 _CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
@@ -22,7 +22,7 @@ ALPHAS = tuple(10.0 ** (power / 2) for power in range(-6, 5))
 
 
 @adapters.register("self-trained-ridge")
-class SelfTrainedRidge(ClassifierMixin, BaseEstimator):
+class SelfTrainedRidge(ClassifierMixin, DomainEstimator):
     """Linear least squares on the source's labels, then on its own soft labels of the target as well.
 
     Self-training with a regression on ±1 targets, in the manner of Scudder, "Probability of error of
@@ -57,7 +57,7 @@ class SelfTrainedRidge(ClassifierMixin, BaseEstimator):
     True
     """
 
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
+    _checks: ClassVar[dict[str, Any]] = _CHECKS
 
     def __init__(
         self, alpha: float | None = None, *, rounds: int = 10, keep_shares: bool = True
@@ -65,11 +65,6 @@ class SelfTrainedRidge(ClassifierMixin, BaseEstimator):
         self.alpha = alpha
         self.rounds = rounds
         self.keep_shares = keep_shares
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def fit(
         self,
@@ -88,7 +83,7 @@ class SelfTrainedRidge(ClassifierMixin, BaseEstimator):
         wanted = np.where(codes[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)
         wanted = wanted[:, 1:] if wanted.shape[1] == 2 else wanted
         count = domains.source.shape[0]
-        rows = _together(domains.source, domains.target)
+        rows = stacked(domains.source, domains.target)
         mean = np.asarray(rows.mean(0)).ravel()
         gram, scale = _gram(rows, mean)
         self.alpha_ = self.alpha or _chosen_alpha(gram[:count, :count], wanted)
@@ -128,8 +123,9 @@ class SelfTrainedRidge(ClassifierMixin, BaseEstimator):
             return (weights, offset), 0
         scores = gram[count:, :count] @ weights + offset
         factor = _factor(gram, self.alpha_)
-        before = None
-        for taught in range(1, self.rounds + 1):  # noqa: B007  (it is returned)
+        taught, before = 0, None
+        while taught < self.rounds:
+            taught += 1
             shift = self._shift(scores, shares)
             labels = np.concatenate([wanted, _soft(scores - shift)])
             offset = labels.mean(0)
@@ -147,14 +143,6 @@ class SelfTrainedRidge(ClassifierMixin, BaseEstimator):
             return np.zeros(scores.shape[1])
         columns = zip(scores.T, shares, strict=True)
         return np.array([np.quantile(column, 1 - share) for column, share in columns])
-
-
-def _together(source: Matrix, target: Matrix) -> Matrix:
-    if sparse.issparse(source) and sparse.issparse(target):
-        return sparse.vstack([source, target]).tocsr()
-    return np.concatenate(
-        [each.toarray() if sparse.issparse(each) else each for each in (source, target)]
-    )
 
 
 def _gram(rows: Matrix, mean: Floats) -> tuple[NDArray[np.float64], float]:

@@ -6,20 +6,19 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from acclimate.shallow.base import Floats, Matrix, adapters, take_apart
+from acclimate.shallow.base import DomainEstimator, Floats, Matrix, adapters, stacked, take_apart
 from acclimate.shallow.labels import encoded
 
 _CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": np.float32}
 
 
 @adapters.register("shallow-dann")
-class ShallowDANN(ClassifierMixin, BaseEstimator):
+class ShallowDANN(ClassifierMixin, DomainEstimator):
     """A sigmoid hidden layer that should tell the classes and not the domains.
 
     Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 17(59), 2016, section 4.1 and
@@ -29,7 +28,7 @@ class ShallowDANN(ClassifierMixin, BaseEstimator):
     epoch, beside a target row drawn uniformly.
 
     Deviation: ``batch_size`` rows take their steps together, their gradients added, so
-    ``learning_rate`` keeps the meaning it has for single rows (1 gives the paper's own order of steps).
+    ``learning_rate`` keeps the meaning it has for single rows (a batch of 1 is the paper's own order).
     Early stopping as in the authors' code: the weights with the lowest error on held-out source
     rows are kept, and training ends when 1.5 times their epoch, at least 30, has passed.
 
@@ -58,7 +57,7 @@ class ShallowDANN(ClassifierMixin, BaseEstimator):
     True
     """
 
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
+    _checks: ClassVar[dict[str, Any]] = _CHECKS
 
     def __init__(
         self,
@@ -80,11 +79,6 @@ class ShallowDANN(ClassifierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def fit(
         self,
@@ -210,9 +204,7 @@ def _step(
     """The updates of Algorithm 1, lines 5 to 32, for B source rows (one-hot ``labels``) and B target rows."""
     W, b, V, c, u, d = weights
     count = source.shape[0]
-    both = sparse.vstack([source, target], "csr") if sparse.issparse(source) else np.concatenate(
-        [source, target]
-    )  # fmt: skip
+    both = stacked(source, target)
     hidden = expit(both @ W + b)
     ours = hidden[:count]
     wrong = softmax(ours @ V + c, axis=1) - labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from acclimate.core.errors import InputError
-from acclimate.shallow.base import Domains, Floats, Matrix, adapters, take_apart
+from acclimate.shallow.base import DomainEstimator, Domains, Floats, Matrix, adapters, take_apart
 from acclimate.shallow.discriminator_weights import DiscriminatorWeights
 from acclimate.shallow.labels import encoded
 from acclimate.shallow.weighting import DomainWeighting
@@ -36,7 +36,7 @@ def _has(method: str) -> Callable[[ImportanceWeightedClassifier], bool]:
 
 
 @adapters.register("importance-weighted")
-class ImportanceWeightedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class ImportanceWeightedClassifier(ClassifierMixin, MetaEstimatorMixin, DomainEstimator):
     """Any classifier that takes ``sample_weight``, fitted to the source weighted towards the target.
 
     Shimodaira, "Improving predictive inference under covariate shift by weighting the
@@ -63,8 +63,6 @@ class ImportanceWeightedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEsti
     >>> fitted.predict(X_target[:2]), LogisticRegression().fit(X, y).predict(X_target[:2])
     (array(['a', 'b'], dtype='<U1'), array(['a', 'a'], dtype='<U1'))
     """
-
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
 
     def __init__(
         self, estimator: BaseEstimator | None = None, weighting: DomainWeighting | None = None

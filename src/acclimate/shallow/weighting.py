@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from acclimate.core.errors import InputError
-from acclimate.shallow.base import Floats, Matrix, take_apart
+from acclimate.shallow.base import DomainEstimator, Floats, Matrix, take_apart
 
 
-class DomainWeighting(BaseEstimator):
+class DomainWeighting(DomainEstimator):
     """Weights of source rows, so that their weighted mean stands for the target's.
 
     The weight of a row x estimates p_target(x) / p_source(x), Shimodaira, "Improving predictive
@@ -26,10 +25,6 @@ class DomainWeighting(BaseEstimator):
     Attributes:
         weights_: (S,) float64 ≥ 0 of mean 1, of the source's rows in the order given.
     """
-
-    #: skada and scikit-learn's routing pass it where it is at hand
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_domain": True, "X_target": True}
-    _checks: ClassVar[dict[str, Any]] = {}
 
     def fit(
         self,
@@ -61,11 +56,6 @@ class DomainWeighting(BaseEstimator):
     def _weigh(self, source: Matrix, target: Matrix) -> Floats:
         """(S, D) and (T, D) validated rows → (S,) ≥ 0, to any scale."""
         raise NotImplementedError
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = "accept_sparse" in self._checks
-        return tags
 
 
 class RatioWeighting(DomainWeighting):
