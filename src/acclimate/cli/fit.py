@@ -11,6 +11,7 @@ import typer
 
 from acclimate.cli import console
 from acclimate.cli.options import JsonOption
+from acclimate.cli.table_options import DropOption, IdOption, LabelOption, TextOption
 
 if TYPE_CHECKING:
     from acclimate.core.records import RunRecord
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: acclimate fit --source photos/studio --target photos/phone --output runs/phone"
 
 METHOD, TRAINING = "Method", "Training"
-PICTURES, TABLES, MACHINE = "Pictures", "Tables (CSV, Parquet)", "Machine"
+PICTURES, MACHINE = "Pictures", "Machine"
 
 
 def register(app: typer.Typer) -> None:
@@ -255,33 +256,10 @@ def fit(
             rich_help_panel=PICTURES,
         ),
     ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The column of the classes.", rich_help_panel=TABLES),
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="A column of text, whose words are counted. Repeatable.",
-            rich_help_panel=TABLES,
-        ),
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN", help="A column to leave out. Repeatable.", rich_help_panel=TABLES
-        ),
-    ] = None,
-    id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="The column that names rows in predictions.csv; no feature.",
-            show_default="rows are counted",
-            rich_help_panel=TABLES,
-        ),
-    ] = None,
+    label: LabelOption = None,
+    text: TextOption = None,
+    drop: DropOption = None,
+    id: IdOption = None,
     device: Annotated[
         str | None,
         typer.Option(help="auto, cpu, cuda or mps.", show_default="auto", rich_help_panel=MACHINE),

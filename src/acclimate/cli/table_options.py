@@ -1,0 +1,30 @@
+"""Options of ``acclimate fit`` for tables with named columns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+
+def _column(help: str, **shown: Any) -> Any:
+    return typer.Option(
+        metavar="COLUMN", help=help, rich_help_panel="Tables (CSV, Parquet)", **shown
+    )
+
+
+LabelOption = Annotated[str | None, _column("The column of the classes.")]
+
+TextOption = Annotated[
+    list[str] | None, _column("A column of text, whose words are counted. Repeatable.")
+]
+
+DropOption = Annotated[list[str] | None, _column("A column to leave out. Repeatable.")]
+
+IdOption = Annotated[
+    str | None,
+    _column(
+        "The column that names rows in predictions.csv; no feature.",
+        show_default="rows are counted",
+    ),
+]
