@@ -64,7 +64,7 @@ $(STAMP): pyproject.toml
 	    && ! $(BIN)/python -c "import importlib.metadata as m; m.version('torch')" 2>/dev/null \
 	    && $(BIN)/python -c "from urllib.request import urlopen as get; \
 	      get('https://download.pytorch.org/whl/cpu/torch/', timeout=5)" 2>/dev/null; then \
-	  $(BIN)/python -m pip install -q --extra-index-url https://download.pytorch.org/whl/cpu 'torch>=2.6' || true; \
+	  $(BIN)/python -m pip install -q --extra-index-url https://download.pytorch.org/whl/cpu 'torch>=2.6' 'torchvision>=0.21' || true; \
 	fi
 	@echo "installing acclimate and its libraries into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install -q -e '.[dev]'

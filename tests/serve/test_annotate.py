@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from acclimate.core.errors import RunError
-from acclimate.serve.annotate import MARKER, SMALLEST_SIDE, AnnotationFolder, annotated
+from acclimate.serve.annotate import (
+    LARGEST_ENLARGED_SIDE,
+    MARKER,
+    SMALLEST_SIDE,
+    AnnotationFolder,
+    annotated,
+)
 
 
 def noise(height, width, mode="RGB"):
@@ -25,7 +31,8 @@ def noise(height, width, mode="RGB"):
 def test_any_picture_and_label(height, width, label, mode):
     copy = annotated(noise(height, width, mode), label, 0.5)
     assert copy.mode == "RGB"
-    assert min(copy.size) >= SMALLEST_SIDE or max(height, width) > 4 * min(height, width)
+    one_more = max(copy.size) + max(height, width)
+    assert min(copy.size) >= SMALLEST_SIDE or one_more > LARGEST_ENLARGED_SIDE
     assert copy.width >= SMALLEST_SIDE
 
 
