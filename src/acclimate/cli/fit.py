@@ -10,17 +10,51 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acclimate.cli import console
+from acclimate.cli.machine_options import (
+    DeviceOption,
+    DevicesOption,
+    PrecisionOption,
+)
+from acclimate.cli.method_options import (
+    AlgorithmOption,
+    BudgetOption,
+    NetworkOption,
+    ProtocolOption,
+    SettingsOption,
+    StartFromOption,
+    ValidatorOption,
+)
 from acclimate.cli.options import JsonOption
+from acclimate.cli.picture_options import (
+    AugmentationOption,
+    ChannelsOption,
+    MemoryLimitOption,
+    PreprocessingOption,
+    SizeOption,
+    WorkersOption,
+)
 from acclimate.cli.table_options import DropOption, IdOption, LabelOption, TextOption
+from acclimate.cli.training_options import (
+    AveragingOption,
+    BatchSizeOption,
+    EpochsOption,
+    EvaluationsOption,
+    GradientClipOption,
+    LearningRateOption,
+    LogEveryOption,
+    MomentumOption,
+    OptimiserOption,
+    ScheduleOption,
+    SharpnessOption,
+    StepsOption,
+    WeightDecayOption,
+)
 
 if TYPE_CHECKING:
     from acclimate.core.records import RunRecord
     from acclimate.training.settings import FitSettings
 
 EXAMPLE = "Example: acclimate fit --source photos/studio --target photos/phone --output runs/phone"
-
-METHOD, TRAINING = "Method", "Training"
-PICTURES, MACHINE = "Pictures", "Machine"
 
 
 def register(app: typer.Typer) -> None:
@@ -79,199 +113,39 @@ def fit(
     ] = True,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     json: JsonOption = False,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the defaults below come from: default, or paper (JMLR 2016).",
-            show_default="default",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    algorithm: Annotated[
-        str | None,
-        typer.Option(
-            help="See 'acclimate list algorithms'; several: dann+mi; auto tries a few and chooses.",
-            show_default="dann-self-training",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            help="With --algorithm auto: minutes of training, all candidates together.",
-            show_default="30",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    start_from: Annotated[
-        str | None,
-        typer.Option(
-            help="Run folder whose model training begins with: a second stage.",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            help="See 'acclimate list networks'; auto and paper look at the data.",
-            show_default="auto",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="An option of the algorithm or the network: algorithm.weight=0.5. Repeatable.",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    validator: Annotated[
-        str | None,
-        typer.Option(
-            help="Label-free score that chooses the checkpoint.",
-            show_default="default",
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(help="Optimiser steps.", show_default="5000", rich_help_panel=TRAINING),
-    ] = None,
-    epochs: Annotated[
-        float | None,
-        typer.Option(help="Instead of steps: passes over the source.", rich_help_panel=TRAINING),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Items of each domain in a step, all processes together.",
-            show_default="64",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option("--lr", help="Learning rate.", show_default="0.004", rich_help_panel=TRAINING),
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the learning rate: paper, cosine or constant.",
-            show_default="cosine",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    optimiser: Annotated[
-        str | None,
-        typer.Option(help="sgd, adam or adamw.", show_default="adam", rich_help_panel=TRAINING),
-    ] = None,
-    momentum: Annotated[
-        float | None,
-        typer.Option(help="Of SGD; β₁ of Adam.", show_default="0.9", rich_help_panel=TRAINING),
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        typer.Option(help="Weight decay.", show_default="0.0", rich_help_panel=TRAINING),
-    ] = None,
-    averaging: Annotated[
-        float | None,
-        typer.Option(
-            help="Decay of the weight average; 0 = none.",
-            show_default="0.99",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    gradient_clip: Annotated[
-        float | None,
-        typer.Option(help="Largest norm of the gradient.", rich_help_panel=TRAINING),
-    ] = None,
-    sharpness: Annotated[
-        float | None,
-        typer.Option(
-            help="Smooths the classification loss: the radius of SAM (SDAT: 0.02); 0 = not.",
-            show_default="0.0",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    evaluations: Annotated[
-        int | None,
-        typer.Option(
-            help="How often to evaluate and save a checkpoint.",
-            show_default="20",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    log_every: Annotated[
-        int | None,
-        typer.Option(
-            help="Steps between logged rows.", show_default="50", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            help="Side in pixels, of both domains.",
-            show_default="the source's, 32 for a folder",
-            rich_help_panel=PICTURES,
-        ),
-    ] = None,
-    channels: Annotated[
-        int | None,
-        typer.Option(
-            help="1 (grey) or 3 (colour).",
-            show_default="the larger of the two domains'",
-            rich_help_panel=PICTURES,
-        ),
-    ] = None,
-    augmentation: Annotated[
-        str | None,
-        typer.Option(
-            help="none, light, strong, digits or photos.",
-            show_default="digits",
-            rich_help_panel=PICTURES,
-        ),
-    ] = None,
-    preprocessing: Annotated[
-        str | None,
-        typer.Option(
-            help="mean, standard, per-image or none.",
-            show_default="per-image",
-            rich_help_panel=PICTURES,
-        ),
-    ] = None,
-    memory_limit: Annotated[
-        int | None,
-        typer.Option(
-            help="MiB of decoded pictures to keep; a larger domain is streamed.",
-            show_default="2048",
-            rich_help_panel=PICTURES,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Processes that decode a streamed domain.",
-            show_default="2",
-            rich_help_panel=PICTURES,
-        ),
-    ] = None,
+    protocol: ProtocolOption = None,
+    algorithm: AlgorithmOption = None,
+    budget: BudgetOption = None,
+    start_from: StartFromOption = None,
+    network: NetworkOption = None,
+    settings: SettingsOption = None,
+    validator: ValidatorOption = None,
+    steps: StepsOption = None,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    learning_rate: LearningRateOption = None,
+    schedule: ScheduleOption = None,
+    optimiser: OptimiserOption = None,
+    momentum: MomentumOption = None,
+    weight_decay: WeightDecayOption = None,
+    averaging: AveragingOption = None,
+    gradient_clip: GradientClipOption = None,
+    sharpness: SharpnessOption = None,
+    evaluations: EvaluationsOption = None,
+    log_every: LogEveryOption = None,
+    size: SizeOption = None,
+    channels: ChannelsOption = None,
+    augmentation: AugmentationOption = None,
+    preprocessing: PreprocessingOption = None,
+    memory_limit: MemoryLimitOption = None,
+    workers: WorkersOption = None,
     label: LabelOption = None,
     text: TextOption = None,
     drop: DropOption = None,
     id: IdOption = None,
-    device: Annotated[
-        str | None,
-        typer.Option(help="auto, cpu, cuda or mps.", show_default="auto", rich_help_panel=MACHINE),
-    ] = None,
-    devices: Annotated[
-        int | None,
-        typer.Option(help="Processes, one per device.", show_default="1", rich_help_panel=MACHINE),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(help="auto, 32, bf16 or 16.", show_default="auto", rich_help_panel=MACHINE),
-    ] = None,
+    device: DeviceOption = None,
+    devices: DevicesOption = None,
+    precision: PrecisionOption = None,
 ) -> None:
     """Train on a labelled source and an unlabelled target; write a model, predictions, a report."""
     # first of all, while the only names here are the options

@@ -1,0 +1,63 @@
+"""Options of ``acclimate fit``: pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+PICTURES = "Pictures"
+
+SizeOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Side in pixels, of both domains.",
+        show_default="the source's, 32 for a folder",
+        rich_help_panel=PICTURES,
+    ),
+]
+
+ChannelsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="1 (grey) or 3 (colour).",
+        show_default="the larger of the two domains'",
+        rich_help_panel=PICTURES,
+    ),
+]
+
+AugmentationOption = Annotated[
+    str | None,
+    typer.Option(
+        help="none, light, strong, digits or photos.",
+        show_default="digits",
+        rich_help_panel=PICTURES,
+    ),
+]
+
+PreprocessingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="mean, standard, per-image or none.",
+        show_default="per-image",
+        rich_help_panel=PICTURES,
+    ),
+]
+
+MemoryLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        help="MiB of decoded pictures to keep; a larger domain is streamed.",
+        show_default="2048",
+        rich_help_panel=PICTURES,
+    ),
+]
+
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Processes that decode a streamed domain.",
+        show_default="2",
+        rich_help_panel=PICTURES,
+    ),
+]
