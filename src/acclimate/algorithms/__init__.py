@@ -30,6 +30,7 @@ from acclimate.algorithms import (  # noqa: F401
     mme,
     multi_source_dann,
     self_training,
+    shallow,
     shot,
     source_only,
     subspace_alignment,
