@@ -1,8 +1,11 @@
 """Augmentation of a batch against other libraries and closed forms."""
 
+import hypothesis.strategies as st
 import pytest
 import torch
+from hypothesis import given, settings
 from scipy import ndimage
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from acclimate.core.errors import ConfigurationError
 from acclimate.data import augmentation as module
@@ -20,7 +23,22 @@ SINGLE = {
     "invert": 0.5,
     "noise": 0.2,
     "cutout": 0.5,
+    "saturation": 0.6,
+    "hue": 0.3,
+    "random_crop": True,
+    "area": (0.2, 0.8),
+    "operations": 2,
+    "magnitude": 8,
 }
+TOGETHER = {"magnitude": {"operations": 2}, "operations": {"magnitude": 5}}
+
+
+def single(option, value):
+    return Augmentation(**TOGETHER.get(option, {}), **{option: value})
+
+
+def crop_for(option):
+    return 8 if option == "random_crop" else None
 
 
 def draw(count=8, channels=3, height=12, width=12, seed=0):
@@ -57,11 +75,15 @@ def test_without_ranges_nothing_changes():
 
 @pytest.mark.parametrize("option", SINGLE)
 def test_every_option_does_something_and_zero_does_nothing(option):
-    images = draw()
-    changed = Augmentation(**{option: SINGLE[option]})
+    images, crop = draw(), crop_for(option)
+    changed = single(option, SINGLE[option])
+    without = single(option, Augmentation.model_fields[option].default)
     assert changed.changes_anything
-    assert not torch.allclose(changed(images.clone(), seeded()), images, atol=1e-3)
-    assert torch.equal(Augmentation(**{option: 0})(images.clone(), seeded()), images)
+    ours, plain = (each(images.clone(), seeded(), crop) for each in (changed, without))
+    assert not torch.allclose(ours, plain, atol=1e-3)
+    if option != "magnitude":
+        expected = images if crop is None else images[..., 2:10, 2:10]
+        assert torch.equal(plain, expected)
 
 
 def test_every_option_is_tested_here():
@@ -71,43 +93,109 @@ def test_every_option_is_tested_here():
 @pytest.mark.parametrize("option", SINGLE)
 def test_every_item_has_its_own_draw(option):
     images = draw(1).repeat(16, 1, 1, 1)
-    result = Augmentation(**{option: SINGLE[option]})(images, seeded())
+    result = single(option, SINGLE[option])(images, seeded(), crop_for(option))
     distinct = {tuple(item.flatten().tolist()) for item in result}
     # a coin has two sides; all else is continuous (a cut-out may miss every pixel)
     assert len(distinct) == 2 if option in ("flip", "invert") else len(distinct) >= 10
 
 
+@pytest.mark.parametrize("crop", [None, 7])
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "none"])
-def test_items_do_not_see_each_other(name):
+def test_items_do_not_see_each_other(name, crop):
     for augmentation in filter(lambda each: each.changes_anything, PRESETS[name]):
         images, other = draw(), draw()
         other[3] = 1 - other[3]
-        ours, theirs = augmentation(images, seeded()), augmentation(other, seeded())
+        ours, theirs = augmentation(images, seeded(), crop), augmentation(other, seeded(), crop)
         rest = [index for index in range(8) if index != 3]
         assert torch.equal(ours[rest], theirs[rest])
         assert not torch.equal(ours[3], theirs[3])
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
-def test_presets_stay_between_zero_and_one_and_in_shape(name):
-    for augmentation in PRESETS[name]:
-        for seed in range(5):
-            images = draw(32, height=10, width=14, seed=seed)
-            result = augmentation(images, seeded(seed))
-            assert result.shape == images.shape
-            assert result.dtype == images.dtype
-            assert result.min() >= 0
-            assert result.max() <= 1 + 1e-6
+@settings(deadline=None, max_examples=150)
+@given(
+    name=st.sampled_from(sorted(PRESETS)),
+    strong=st.booleans(),
+    shape=st.tuples(st.integers(1, 9), st.sampled_from([1, 3, 4]), *[st.integers(1, 20)] * 2),
+    seed=st.integers(0, 99),
+    data=st.data(),
+)
+def test_presets_stay_between_zero_and_one_and_in_shape(name, strong, shape, seed, data):
+    augmentation = PRESETS[name][0 if strong else 1]
+    crop = data.draw(st.none() | st.integers(1, min(shape[2:])), "crop")
+    images = draw(*shape, seed)
+    kept = images.clone()
+    result = augmentation(images, seeded(seed), crop)
+    assert result.shape == (*shape[:2], *(shape[2:] if crop is None else (crop, crop)))
+    assert result.dtype == torch.float32
+    assert result.min() >= 0
+    assert result.max() <= 1 + 1e-6
+    assert torch.equal(images, kept)
+    # the generator decides, and nothing else
+    torch.manual_seed(seed + 1)
+    assert torch.equal(augmentation(images, seeded(seed), crop), result)
 
 
+@pytest.mark.parametrize("crop", [None, 7])
 @pytest.mark.parametrize("name", sorted(PRESETS))
-def test_the_generator_decides(name):
+def test_another_generator_draws_otherwise(name, crop):
     for augmentation in PRESETS[name]:
-        first = augmentation(draw(), seeded(1))
-        torch.manual_seed(9)
-        assert torch.equal(augmentation(draw(), seeded(1)), first)
-        if augmentation.changes_anything:
-            assert not torch.equal(augmentation(draw(), seeded(2)), first)
+        first, other = (augmentation(draw(), seeded(seed), crop) for seed in (1, 2))
+        assert torch.equal(first, other) != augmentation.changes_anything
+
+
+# sums over a batch before pictures could be larger than what the network sees
+SUMS = {
+    "none": (1.2788, 1.2788),
+    "light": (3.6037, 1.2788),
+    "strong": (6.4991, 3.3522),
+    "digits": (110.0678, 3.3522),
+    "photos": (-9.3354, 2.9396),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_without_a_crop_a_preset_is_what_it_was(name):
+    for augmentation, expected in zip(PRESETS[name], SUMS[name], strict=True):
+        images = draw(height=13, width=11)
+        weights = torch.linspace(-1, 1, images.numel()).view(images.shape)
+        found = augmentation(images, seeded()).mul(weights).sum().item()
+        assert found == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_crop_of_the_whole_is_no_crop(name):
+    for augmentation in PRESETS[name]:
+        ours, theirs = (augmentation(draw(), seeded(), crop) for crop in (None, 12))
+        assert torch.equal(ours, theirs)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what makes a host wait for its device."""
+
+    FORBIDDEN = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "bincount")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = str(func)
+        assert not any(word in name for word in self.FORBIDDEN), name
+        if "index" in name and isinstance(args[1], (list, tuple)):  # a mask's size is looked up
+            assert not any(each is not None and each.dtype == torch.bool for each in args[1]), name
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("crop", [None, 7])
+@pytest.mark.parametrize("name", [*PRESETS, *SINGLE])
+def test_nothing_waits_for_the_device(name, crop):
+    pair = PRESETS[name] if name in PRESETS else (single(name, SINGLE[name]),)
+    for augmentation in pair:
+        images, generator = draw(), seeded()
+        with NoWaiting():
+            augmentation(images, generator, crop)
+
+
+def test_the_check_for_waiting_notices():
+    for waits in (lambda x: x.max().item(), lambda x: x[x > 0.5]):
+        with NoWaiting(), pytest.raises(AssertionError):
+            waits(draw())
 
 
 @pytest.mark.parametrize("shape", [(41, 41), (31, 51)])
@@ -200,7 +288,10 @@ def test_cutout_hides_a_square_of_bounded_side():
 
 def test_vectors_pass_unchanged():
     vectors = torch.randn(5, 4)
-    assert torch.equal(augmentation_pair("photos")[0](vectors, seeded()), vectors)
+    for name in PRESETS:
+        for augmentation in augmentation_pair(name):
+            assert torch.equal(augmentation(vectors, seeded()), vectors)
+            assert torch.equal(augmentation(vectors, seeded(), 9), vectors)
 
 
 def test_unknown_preset_is_explained():
@@ -208,3 +299,7 @@ def test_unknown_preset_is_explained():
         augmentation_pair("photo")
     with pytest.raises(ConfigurationError, match=r"scale: .*less than 1"):
         Augmentation.build("augmentation", {"scale": 1.5})
+    for area in ((0, 0.5), (0.8, 0.3), (0.5, 1.1)):
+        with pytest.raises(ConfigurationError, match=r"area: should be two numbers") as caught:
+            Augmentation.build("augmentation", {"area": area})
+        assert "\n" not in str(caught.value)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import random
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError
 from acclimate.data.file_store import FileStore
 from acclimate.data.folders import natural_key
-from acclimate.data.sources import has_test_split, open_domain, open_source, open_target
+from acclimate.data.sources import (
+    has_test_split,
+    item_folder,
+    open_domain,
+    open_source,
+    open_target,
+    shared_classes,
+)
 
 CLASSES = ("cat", "dog")
 
@@ -158,6 +169,143 @@ def test_large_folders_are_decoded_on_demand(image_folder):
     (root / "dog" / "1.png").write_bytes(b"damaged since")
     with pytest.raises(DataError, match=r"dog/1\.png cannot be decoded"):
         streamed.store.gather(torch.tensor([2]))
+
+
+def test_both_fits(image_folder, monkeypatch):
+    root = image_folder("cat/1.png", "dog/1.png")
+    pixels = np.zeros((10, 30, 3), np.uint8)
+    pixels[:, 10:20] = 255
+    Image.fromarray(pixels).save(root / "cat" / "1.png")
+    squashed, cropped = (open_source(root, size=10, fit=fit) for fit in ("squash", "crop"))
+    assert cropped.store.tensor[0].min() == 255
+    assert squashed.store.tensor[0].min() == 0
+    assert torch.equal(squashed.store.tensor[1], cropped.store.tensor[1])
+
+
+def test_only_some_classes(image_folder):
+    root = image_folder("ant/1.png", "bee/1.png", "bee/2.png", "cat/a/1.png", "dog/1.png")
+    (root / "empty").mkdir()
+    some = open_source(root, only_classes=("dog", "bee"))
+    assert some.class_names == ("bee", "dog")
+    assert some.item_names == ("bee/1.png", "bee/2.png", "dog/1.png")
+    assert some.labels.tolist() == [0, 0, 1]
+    assert some.notes == ("2 items of the classes 'ant', 'cat', 'empty' are left out",)
+    with pytest.raises(DataError, match=r"has no class 'bees'\. Did you mean 'bee'"):
+        open_source(root, only_classes=("bees", "dog"))
+    with pytest.raises(DataError, match="single class, 'dog'"):
+        open_source(root, only_classes=("dog",))
+
+
+def test_classes_that_both_have(image_folder):
+    one = image_folder("ant/1.png", "bee/1.png", "cat/1.png", name="one")
+    two = image_folder("cat/1.png", "bee/1.png", "dog/1.png", name="two")
+    with pytest.raises(
+        DataError, match="give --classes shared to train on the 2 classes"
+    ) as caught:
+        open_target(two, class_names=("ant", "bee", "cat"))
+    assert "\n" not in str(caught.value)
+    shared = shared_classes([one, two])
+    assert shared == ("bee", "cat")
+    source = open_source(one, only_classes=shared)
+    target = open_target(two, class_names=source.class_names, only_classes=shared)
+    assert target.item_names == ("bee/1.png", "cat/1.png")
+    assert target.labels.tolist() == [0, 1]
+    assert target.notes == ("1 item of the class 'dog' is left out",)
+    three = image_folder("bee/1.png", "eel/1.png", name="three")
+    with pytest.raises(DataError, match="share one class and need two or more"):
+        shared_classes([one, three])
+    with pytest.raises(DataError, match="has none of the classes 'ant', 'cat'"):
+        open_target(three, class_names=("ant", "cat"), only_classes=("ant", "cat"))
+    with pytest.raises(DataError, match="four has no classes"):
+        shared_classes([one, image_folder("1.png", name="four")])
+
+
+def test_only_some_classes_of_sets_and_arrays(tmp_path):
+    digits = open_source("digits", only_classes=("3", "5", "8"))
+    whole = open_source("digits")
+    kept = torch.isin(whole.labels, torch.tensor([3, 5, 8]))
+    assert digits.class_names == ("3", "5", "8")
+    assert torch.equal(digits.store.tensor, whole.store.tensor[kept])
+    assert [int(digits.class_names[k]) for k in digits.labels] == whole.labels[kept].tolist()
+    x = np.arange(5 * 4 * 4, dtype=np.uint8).reshape(5, 4, 4)
+    np.savez(tmp_path / "a.npz", x=x, y=np.array(["3", "x", "8", "3", "5"]))
+    shared = shared_classes(["digits", tmp_path / "a.npz"])
+    assert shared == ("3", "5", "8")
+    arrays = open_target(tmp_path / "a.npz", class_names=shared, only_classes=shared)
+    assert arrays.labels.tolist() == [0, 2, 0, 1]
+    assert torch.equal(arrays.store.tensor[..., 0], torch.from_numpy(x[[0, 2, 3, 4]]))
+    plain = open_target(
+        tmp_path / "a.npz", class_names=shared, only_classes=shared, unlabelled=True
+    )
+    assert (len(plain), plain.class_names) == (5, shared)
+
+
+def test_only_some_classes_of_a_table(tmp_path):
+    from acclimate.data.table_domains import learn_tables
+    from acclimate.data.table_options import TableOptions
+
+    (tmp_path / "a.csv").write_text("x,kind\n" + "1,cat\n2,dog\n3,eel\n" * 4)
+    (tmp_path / "b.csv").write_text("x,kind\n" + "1,cat\n2,dog\n3,fox\n" * 4)
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    tables = learn_tables(paths[:1], paths[1], TableOptions(label="kind"))
+    shared = shared_classes(paths, tables=tables)
+    assert shared == ("cat", "dog")
+    source = open_source(paths[0], tables=tables, only_classes=shared)
+    assert source.labels.tolist() == [0, 1] * 4
+    target = open_target(paths[1], tables=tables, only_classes=shared, class_names=shared)
+    assert target.labels.tolist() == [0, 1] * 4
+
+
+def test_items_are_named_below_their_folder(image_folder, tmp_path):
+    root = image_folder("cat/1.png", "dog/1.png")
+    assert item_folder(root) == root
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 4, 4), np.uint8), y=[0, 1])
+    assert item_folder(tmp_path / "a.npz") is None
+    assert item_folder("digits") is None
+
+
+ODD = (
+    "a b",
+    "é",
+    "emoji 🐈",
+    "#hash",
+    "100%",
+    "two.dots.in",
+    "-dash",
+    "'quoted\"",
+    "ＦＵＬＬ",
+    "\\",
+)
+
+
+@pytest.mark.parametrize("resident_limit", [0, 1 << 30])
+def test_many_files_with_odd_names_in_nested_folders(
+    tmp_path, image_folder, monkeypatch, resident_limit
+):
+    """A damaged file among a hundred; whoever lists, decodes and keeps them skips just these."""
+    from acclimate.data import picture_cache
+
+    monkeypatch.setattr(picture_cache, "WORTHWHILE", 1)
+    whole = image_folder("one.png", name="originals") / "one.png"
+    (whole.parent / "damaged").write_bytes(b"\x89PNG damaged")
+    draw = random.Random(0)
+    damaged, names = set(), []
+    for number in range(600):
+        odd = ODD[number % len(ODD)]
+        name = f"class {number % 3}/{'deep/' * (number % 4)}{odd}/{odd} {number}.png"
+        (tmp_path / "many" / name).parent.mkdir(parents=True, exist_ok=True)
+        broken = draw.random() < 0.01
+        os.link(whole.parent / "damaged" if broken else whole, tmp_path / "many" / name)
+        names.append(name)
+        damaged |= {name} if broken else set()
+    cache = picture_cache.PictureCache(tmp_path / "cache", 1 << 30)
+    for _ in range(2):
+        domain = open_source(tmp_path / "many", size=4, cache=cache, resident_limit=resident_limit)
+        assert set(domain.item_names) == set(names) - damaged
+        assert {line.partition(": ")[0] for line in domain.skipped} == damaged
+        assert [f"class {k}" for k in domain.labels] == [n[:7] for n in domain.item_names]
+        assert len(torch.unique(domain.store.gather(torch.arange(len(domain))), dim=0)) == 1
+    assert 2 < len(damaged) < 20
 
 
 def test_names_that_mean_nothing():

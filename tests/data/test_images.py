@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import threading
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from acclimate.data.images import decode, harmonise
+from acclimate.data.images import decode, harmonise, in_threads, probe
 
 RED = (200, 30, 60)
 GREY_OF_RED = round(0.299 * 200 + 0.587 * 30 + 0.114 * 60)
@@ -96,6 +100,199 @@ def test_resizing_is_antialiased_and_matches_torch():
     channels_first = torch.from_numpy(images).permute(0, 3, 1, 2)
     theirs = interpolate(channels_first, (16, 16), mode="bilinear", antialias=True)
     assert np.abs(ours - theirs.permute(0, 2, 3, 1).numpy()).max() <= 1
+
+
+def noise(height, width, channels=3, seed=0, top=256, dtype=np.uint8):
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return np.random.default_rng(seed).integers(0, top, shape, dtype=dtype)
+
+
+def encoded(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def scaled_by_pillow(image, size):
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("BMP", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("WEBP", {"lossless": True}),
+        ("PPM", {}),
+        ("JPEG", {"quality": 90}),
+        ("JPEG", {"quality": 90, "progressive": True}),
+    ],
+)
+def test_every_format_is_what_pillow_reads(tmp_path, kind, options):
+    content = encoded(Image.fromarray(noise(20, 31)), kind, **options)
+    (tmp_path / "picture").write_bytes(content)  # the content tells the format, not the name
+    with Image.open(io.BytesIO(content)) as image:
+        expected = scaled_by_pillow(image.convert("RGB"), 12)
+        grey = scaled_by_pillow(image.convert("L"), 12)
+    for picture in (content, tmp_path / "picture"):
+        assert (decode(picture, 12, 3) == expected).all()
+        assert (decode(picture, 12, 1)[..., 0] == grey).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_every_exif_orientation_is_what_opencv_shows(orientation, kind):
+    # two bright corners of three tell all eight apart
+    pixels = np.zeros((16, 24), np.uint8)
+    pixels[:8, :8], pixels[8:, :8] = 255, 120
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 100, "lossless": True} if kind == "WEBP" else {"quality": 100}
+    image = Image.fromarray(pixels).convert("RGB" if kind == "WEBP" else "L")
+    # opencv turns JPEG files for certain, other kinds in some versions only
+    jpeg = encoded(image.convert("L"), "JPEG", exif=exif, quality=100)
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    expected = scaled_by_pillow(Image.fromarray(shown), 8)
+    content = encoded(image, kind, exif=exif, **options)
+    assert np.abs(decode(content, 8, 1)[..., 0] - expected).max() <= 2
+
+
+def test_cmyk_jpeg_is_inverted_as_adobe_does():
+    image = Image.fromarray(noise(4, 4)).resize((32, 32)).convert("CMYK")
+    content = encoded(image, "JPEG", quality=100)
+    assert b"Adobe" in content[:64]
+    expected = np.asarray(image.convert("RGB")).astype(np.int64)
+    assert np.abs(decode(content, 32, 3) - expected).mean() < 3
+    # opencv converts by itself, from the inverted values that are in the file
+    theirs = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert np.abs(decode(content, 32, 3) - theirs.astype(np.int64)).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_half_transparent_is_blended_with_white(mode):
+    alpha = noise(9, 9, 1, seed=1)
+    image = Image.fromarray(noise(9, 9)).convert("RGBA" if mode == "RGBA" else "LA")
+    image.putalpha(Image.fromarray(alpha))
+    image = image.convert(mode) if mode == "PA" else image
+    with_alpha = np.asarray(image.convert("RGBA")).astype(np.float64)
+    share = with_alpha[..., 3:] / 255
+    expected = with_alpha[..., :3] * share + 255 * (1 - share)
+    found = decode(encoded(image, "TIFF" if mode == "PA" else "PNG"), 9, 3)
+    assert np.abs(found - expected).max() <= 1
+
+
+def test_palette_with_a_transparency_for_each_colour():
+    image = Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4), "P")
+    image.putpalette(noise(16, 3, 1).ravel().tolist())
+    alphas = bytes(range(0, 256, 17))
+    found = decode(encoded(image, "PNG", transparency=alphas), 4, 3)
+    colours = noise(16, 3, 1).astype(np.float64)
+    share = np.frombuffer(alphas, np.uint8)[:, None] / 255
+    expected = (colours * share + 255 * (1 - share)).reshape(4, 4, 3)
+    assert np.abs(found - expected).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_sixteen_bits_are_rounded_to_eight(tmp_path, suffix):
+    deep = noise(11, 11, 1, top=65536, dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / f"deep{suffix}"), deep)
+    found = decode(tmp_path / f"deep{suffix}", 11, 1)[..., 0]
+    assert (found == np.round(deep / 257)).all()
+
+
+def test_sixteen_bits_in_the_other_order_of_bytes(tmp_path):
+    deep = noise(11, 11, 1, top=65536, dtype=np.uint16)
+    image = Image.frombytes("I;16B", (11, 11), deep.astype(">u2").tobytes())
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    found = decode(encoded(image, "TIFF", exif=exif), 11, 1)[..., 0]
+    assert (found == np.round(deep[::-1, ::-1] / 257)).all()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_sixteen_bits_in_colour(tmp_path, suffix):
+    deep = noise(11, 11, top=65536, dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / f"deep{suffix}"), deep[..., ::-1])
+    assert np.abs(decode(tmp_path / f"deep{suffix}", 11, 3) - deep / 257).max() <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    size=st.integers(1, 40),
+    channels=st.sampled_from([1, 3]),
+)
+def test_crop_is_torchvisions_resize_and_centre_crop(height, width, size, channels):
+    from torchvision.transforms import functional as transforms
+
+    image = Image.fromarray(noise(height, width, channels))
+    bilinear = transforms.InterpolationMode.BILINEAR
+    expected = transforms.center_crop(transforms.resize(image, [size], bilinear), [size])
+    found = decode(encoded(image, "PNG"), size, channels, "crop").astype(np.int64)
+    assert np.abs(found - np.asarray(expected).reshape(found.shape)).max() <= 1
+
+
+def test_crop_shows_the_middle_of_what_is_upright():
+    pixels = np.zeros((30, 90), np.uint8)
+    pixels[:, 30:60] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = encoded(Image.fromarray(pixels), "PNG", exif=exif)
+    assert decode(image, 30, 1, "crop").min() == 200
+    assert decode(image, 30, 1, "squash").min() == 0
+    assert (harmonise(pixels[None, :, :, None], 30, None, "crop") == 200).all()
+
+
+def test_a_strip_is_cropped_without_scaling_all_of_it():
+    strip = Image.new("L", (60000, 1), 9)
+    # the whole of it at this scale would have 60000 · 400 · 400 pixels
+    assert (decode(encoded(strip, "PNG"), 400, 1, "crop") == 9).all()
+
+
+def test_threads_keep_the_order_and_hand_on_errors():
+    assert list(in_threads(lambda n: n * n, range(1000), ahead=3)) == [n * n for n in range(1000)]
+    done = []
+
+    def work(task):
+        done.append(task)
+        if task == 7:
+            raise ValueError("seven")
+        return task * task
+
+    results = in_threads(work, iter(range(10**9)), ahead=4)
+    assert [next(results) for _ in range(7)] == [n * n for n in range(7)]
+    with pytest.raises(ValueError, match="seven"):
+        next(results)
+    assert len(done) < 20
+
+
+def test_threads_give_up_what_is_not_wanted_any_more():
+    gate, started = threading.Event(), []
+
+    def work(task):
+        started.append(task)
+        if task == 0:
+            raise ValueError("zero")
+        gate.wait(10)
+
+    with pytest.raises(ValueError, match="zero"):
+        next(in_threads(work, range(100), ahead=100))
+    gate.set()
+    # tasks are taken in order, so that those that were still to come would be done before these
+    assert list(in_threads(lambda n: n, range(50))) == list(range(50))
+    assert len(started) < 20
+
+
+def test_probe_looks_at_headers_only():
+    content = encoded(Image.fromarray(noise(50, 50)), "PNG")
+    probe(content[: len(content) // 2])
+    with pytest.raises(OSError, match="truncated"):
+        decode(content[: len(content) // 2], 8, 3)
+    with pytest.raises(OSError, match="cannot identify"):
+        probe(b"nothing")
 
 
 @settings(max_examples=30, deadline=None)

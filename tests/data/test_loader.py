@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from acclimate.data.augmentation import Augmentation, augmentation_pair
+from acclimate.data.augmentation import PRESETS, Augmentation, augmentation_pair
 from acclimate.data.batches import make_batches
 from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.loader import BatchLoader
@@ -119,3 +119,66 @@ def test_vectors_are_never_blended():
         replace(plain, blend=0.4).between(0, 3), plain.between(0, 3), strict=True
     ):
         assert torch.equal(ours.source, theirs.source)
+
+
+def noisy(name):
+    random = torch.Generator().manual_seed(len(name))
+    items = torch.randint(0, 256, (24, 9, 11, 3), generator=random).to(torch.uint8)
+    return Domain(name, ResidentStore(items), torch.arange(24) % 8, NAMES)
+
+
+def test_without_augmentation_every_view_is_the_centre():
+    preprocessing = Preprocessing(kind="per-image", crop=6)
+    source, target = noisy("s"), noisy("target")
+    loader = make_loader(source, target, preprocessing, weak=Augmentation())
+    loader = replace(loader, labelled_target=loader.source)
+    stored = [
+        make_batches(domain, 6, seed=0, purpose=purpose, device=CPU).between(0, 4)
+        for domain, purpose in ((source, "source"), (target, "target"))
+    ]
+    for batch, ours, theirs in zip(loader.between(0, 4), *stored, strict=True):
+        # of 9×11 pixels; halves are rounded to even, as torchvision does
+        expected = [
+            preprocessing.normalise(preprocessing.to_unit(raw.items[:, 2:8, 2:8].contiguous()))
+            for raw in (ours, theirs)
+        ]
+        assert torch.equal(batch.source, expected[0])
+        assert torch.equal(batch.target, expected[1])
+        assert torch.equal(batch.target_weak, expected[1])
+        assert torch.equal(batch.labelled_target.inputs, expected[0])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("crop", [None, 5])
+def test_every_preset_gives_every_view_the_side_of_the_crop(name, crop):
+    augmentation, weak = augmentation_pair(name)
+    preprocessing = Preprocessing(kind="none", crop=crop)
+    loader = make_loader(noisy("s"), noisy("target"), preprocessing, augmentation, weak)
+    loader = replace(loader, labelled_target=loader.source, blend=0.5)
+    side = (6, 3, 9, 11) if crop is None else (6, 3, 5, 5)
+    for batch in loader.between(0, 2):
+        for view in (batch.source, batch.target, batch.target_weak, batch.labelled_target.inputs):
+            assert view.shape == side
+            assert view.min() >= 0
+            assert view.max() <= 1 + 1e-6
+
+
+def test_crops_are_blended_as_they_are_seen():
+    preprocessing = Preprocessing(kind="none", crop=5)
+    plain = make_loader(noisy("s"), noisy("target"), preprocessing, PRESETS["crop-flip"][0])
+    mixed = replace(plain, blend=0.5)
+    for ours, theirs in zip(mixed.between(0, 3), plain.between(0, 3), strict=True):
+        shares = torch.linspace(0, 0.5, 6).view(-1, 1, 1, 1)
+        expected = (1 - shares) * theirs.source + shares * theirs.target
+        torch.testing.assert_close(ours.source, expected, atol=1e-6, rtol=0)
+
+
+def test_random_crops_of_a_step_are_the_same_wherever_one_starts():
+    def batches(start):
+        augmentation, weak = augmentation_pair("rand-augment")
+        preprocessing = Preprocessing(kind="none", crop=5)
+        loader = make_loader(noisy("s"), noisy("target"), preprocessing, augmentation, weak)
+        return list(loader.between(start, 5))
+
+    for ours, theirs in zip(batches(0)[3:], batches(3), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours[:4], theirs[:4], strict=True))

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+import torchvision.transforms.v2.functional as reference
 
-from acclimate.core.errors import DataError
+from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.preprocessing import Preprocessing, fit_preprocessing
 
@@ -122,3 +123,104 @@ def test_a_feature_that_varies_only_later_is_left_as_it_is():
     preprocessing = fit_preprocessing("standard", domain(vectors))
     vectors[:, 1] = 2.5
     torch.testing.assert_close(preprocessing(vectors)[:, 1], vectors[:, 1])
+
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_a_network_is_given_what_it_was_trained_with():
+    pictures = draw_pictures(0)
+    found = fit_preprocessing("network", domain(pictures), given=IMAGENET)
+    assert (found.mean, found.deviation) == IMAGENET
+    scaled = reference.to_dtype(pictures.permute(0, 3, 1, 2), torch.float32, scale=True)
+    expected = reference.normalize(scaled, *IMAGENET)
+    torch.testing.assert_close(found(pictures), expected, atol=1e-5, rtol=0)
+    standard = Preprocessing(kind="standard", mean=IMAGENET[0], deviation=IMAGENET[1])
+    assert torch.equal(found(pictures), standard(pictures))
+    # the other kinds look at the pictures alone
+    assert fit_preprocessing("mean", domain(pictures), given=IMAGENET).mean != IMAGENET[0]
+
+
+@pytest.mark.parametrize(
+    ("items", "given", "message"),
+    [
+        (
+            draw_pictures(0)[..., :1],
+            IMAGENET,
+            "grey: pictures have 1 channel and .* on 3; open them with 3 channels$",
+        ),
+        (
+            draw_pictures(0),
+            ((0.5,), (0.2,)),
+            "d: pictures have 3 channels and .* on 1; open them with 1 channel$",
+        ),
+        (draw_vectors(0), IMAGENET, "grey: items are vectors .* give another network"),
+        (draw_pictures(0), None, "pretrained network .* and this one is not; give 'standard'"),
+        (draw_pictures(0), ((0.5,) * 3, (0.2,) * 2), "should be as many numbers"),
+        (draw_pictures(0), ((0.5,) * 3, (0.2, 0.0, 0.2)), "deviations above 0"),
+    ],
+)
+def test_what_a_network_cannot_take_is_one_line(items, given, message):
+    with pytest.raises((ConfigurationError, DataError), match=message) as caught:
+        fit_preprocessing("network", domain(draw_pictures(1)), domain(items, "grey"), given=given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["none", "mean", "standard", "per-image", "network"])
+@pytest.mark.parametrize("crop", [1, 3, 4])
+def test_a_crop_is_the_centre_of_what_is_stored(kind, crop):
+    """Pictures are 5×4, and stored in another order of axes than torchvision's."""
+    pictures = draw_pictures(0)
+    found = fit_preprocessing(kind, domain(pictures), given=IMAGENET, crop=crop)
+    kept = pictures.clone()
+    result = found(pictures)
+    assert torch.equal(pictures, kept)
+    assert result.shape == (9, 3, crop, crop)
+    centre = reference.center_crop(pictures.permute(0, 3, 1, 2), [crop, crop])
+    whole = found.model_copy(update={"crop": None})
+    assert torch.equal(result, whole(centre.permute(0, 2, 3, 1)))
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    # statistics are of all that is stored
+    assert found.mean == fit_preprocessing(kind, domain(pictures), given=IMAGENET).mean
+
+
+def test_what_is_remembered_of_the_pictures():
+    squares = domain(draw_pictures(0)[:, :4])
+    found = fit_preprocessing("mean", squares, crop=3, fit="crop")
+    assert (found.crop, found.stored_size, found.fit) == (3, 4, "crop")
+    assert Preprocessing.build("x", found.model_dump(mode="json")) == found
+    assert fit_preprocessing("mean", squares, domain(draw_pictures(0)), crop=3).stored_size is None
+    whole = fit_preprocessing("mean", squares)
+    assert (whole.crop, whole.stored_size, whole.fit) == (None, None, "squash")
+
+
+def test_a_description_from_before_there_were_crops_is_valid():
+    before = {"kind": "standard", "mean": [0.1, 0.2, 0.3], "deviation": [1.0, 2.0, 3.0]}
+    found = Preprocessing.build("model.json: preprocessing", before)
+    assert (found.crop, found.stored_size, found.fit) == (None, None, "squash")
+    pictures = draw_pictures(0)
+    mean, deviation = (torch.tensor(before[key]).view(1, 3, 1, 1) for key in ("mean", "deviation"))
+    expected = (as_network_sees(pictures).float() - mean) / deviation
+    torch.testing.assert_close(found(pictures), expected, atol=1e-5, rtol=0)
+
+
+def test_a_crop_that_cannot_be_is_one_line():
+    pictures, larger = (
+        domain(draw_pictures(0), "small"),
+        domain(draw_pictures(0).repeat(1, 2, 2, 1)),
+    )
+    with pytest.raises(
+        DataError, match=r"^small: pictures of 5×4 .* side 5; .* at most 4"
+    ) as caught:
+        fit_preprocessing("mean", larger, pictures, crop=5)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"^d: items are vectors, .* crop of 5"):
+        fit_preprocessing("mean", domain(draw_vectors(0)), crop=5)
+    # and pictures that come later
+    with pytest.raises(DataError, match="5×4 pixels hold no crop of side 6"):
+        Preprocessing(kind="none", crop=6)(draw_pictures(0))
+
+
+def test_vectors_are_never_cropped():
+    vectors = draw_vectors(0)
+    assert torch.equal(Preprocessing(kind="none", crop=2)(vectors), vectors)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision.datasets import ImageFolder
 
 from acclimate.data import datasets
 from acclimate.data.check import check_dataset
@@ -82,6 +83,29 @@ def test_photos_of_two_places_have_the_same_classes():
     streamed = open_source(folder / "dslr", size=32, resident_limit=1)
     some = torch.tensor([0, 50, 156])
     assert torch.equal(streamed.store.gather(some), dslr.store.gather(some))
+
+
+@needs("office_caltech10")
+@pytest.mark.parametrize("domain", ["amazon", "caltech", "dslr", "webcam"])
+def test_office_caltech_10_is_the_published_one(domain):
+    name = f"office-caltech-10-{domain}"
+    assert {f.status for f in check_dataset(name)} == {"ok"}
+    listing = datasets.get(name).list()
+    reference = ImageFolder(str(ROOT / "office_caltech10" / domain))
+    assert listing.class_names == tuple(reference.classes)
+    found = {(str(listing.root / p), k) for p, k in zip(listing.files, listing.labels, strict=True)}
+    assert found == set(reference.samples)
+    assert len(listing.files) == datasets.get(name).counts["train"]
+    assert listing.skipped == ()
+
+
+@needs("office_caltech10")
+def test_a_registered_photo_set_is_its_folder():
+    named = datasets.get("office-caltech-10-dslr").load(size=32)
+    folder = open_source(ROOT / "office_caltech10" / "dslr", size=32)
+    assert named.item_names == folder.item_names
+    assert torch.equal(named.labels, folder.labels)
+    assert torch.equal(named.store.tensor, folder.store.tensor)
 
 
 @needs("amazon_reviews")

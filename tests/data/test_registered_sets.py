@@ -21,6 +21,8 @@ GENERATED = (
 )
 #: the rarest class has this share of the mean at least; of seven tracks of a sign one is for testing
 RAREST = {"gtsrb": 0.1, "blobs-imbalanced": 0.2, "digits-m-skewed": 0.15}
+#: photos of any size are looked at small
+PHOTO_SIDE = 48
 CASES = [(n, s) for n, d in datasets.items() for s in d.splits]
 
 
@@ -37,9 +39,11 @@ def test_contract(name, split, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("ACCLIMATE_CACHE", str(cache))
     skip_unless_at_hand(name, split)
     dataset = datasets.get(name)
-    domain = dataset.load(None, split, download=False)
+    size = None if dataset.listing is None else PHOTO_SIDE
+    domain = dataset.load(None, split, size=size, download=False)
     assert dataset.name == name
-    assert domain.input_shape == dataset.input_shape
+    assert domain.input_shape == ((3, size, size) if size else dataset.input_shape)
+    assert len(domain) == dataset.counts.get(split, len(domain))
     everything = torch.arange(len(domain))
     inputs = domain.store.gather(everything)
     assert inputs.dtype == (torch.uint8 if domain.is_image else torch.float32)
@@ -47,7 +51,7 @@ def test_contract(name, split, tmp_path_factory, monkeypatch):
     assert domain.class_names == dataset.class_names
     counts = domain.labels.bincount(minlength=len(dataset.class_names))
     assert counts.min() > RAREST.get(name, 0.3) * counts.float().mean()
-    again = dataset.load(None, split, download=False)
+    again = dataset.load(None, split, size=size, download=False)
     assert torch.equal(again.store.gather(everything), inputs)
     assert torch.equal(again.labels, domain.labels)
     assert len(pickle.loads(pickle.dumps(domain.subset(torch.arange(3))))) == 3
@@ -60,6 +64,10 @@ def test_facts_are_complete(name, dataset):
     assert "\n" not in dataset.description
     assert dataset.splits[0] == "train"
     assert has_test_split(f"dataset:{name}") == ("test" in dataset.splits)
+    assert dataset.whole_split in dataset.splits
+    # what is scored where it was adapted to has no test items of its own
+    assert not (dataset.transductive and "test" in dataset.splits)
+    assert set(dataset.counts) <= set(dataset.splits)
     for remote in dataset.remote_files:
         assert remote.checksum.startswith(("md5:", "sha256:"))
         assert remote.split in (*dataset.splits, "all")

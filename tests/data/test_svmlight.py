@@ -51,6 +51,18 @@ def test_two_files_get_one_width(tmp_path):
             assert open_domain(path, tables=tables).input_shape == (4,)
 
 
+def test_a_file_takes_the_width_of_a_registered_set(tmp_path):
+    path = write(tmp_path / "a.svm")
+    for places in (([9], path), ([path], 9), ([None, path, 9], path)):
+        tables = learn_tables(*places, TableOptions())
+        assert open_domain(path, tables=tables).input_shape == (9,)
+    with pytest.raises(
+        DataError, match=r"a\.svm has features up to 3, the registered data set up to 2"
+    ):
+        learn_tables([3], path, TableOptions())
+    assert learn_tables([3], None, TableOptions()) is None
+
+
 def test_a_feature_means_the_same_where_only_one_file_has_a_feature_0(tmp_path):
     first = write(tmp_path / "a.svm", zero_based=True)
     (tmp_path / "b.svm").write_text("1 1:4 3:0.5\n-1 2:3\n")

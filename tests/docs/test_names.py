@@ -67,8 +67,7 @@ def test_data_set(name):
         for r in text("docs/datasets.md").splitlines()
         if r.startswith(f"| `{name}` |") and r.count("|") == 6
     ]
-    shape = dataset.input_shape
-    assert ("×".join(map(str, shape)) if len(shape) == 3 else f"vectors of {shape[0]}") in row
+    assert dataset.shape_text in row
 
 
 def test_options_of_generated_data_sets():

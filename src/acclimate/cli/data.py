@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acclimate.cli import console
+from acclimate.cli.data_cache import CACHE_EXAMPLE, cache
 from acclimate.cli.data_show import SHOW_EXAMPLE, show
 from acclimate.cli.generator_options import GeneratorCommand, chosen_options
 from acclimate.cli.options import JsonOption
 from acclimate.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from acclimate.data.download import Progress
     from acclimate.data.registry import Dataset
 
 LIST_EXAMPLE = "Example: acclimate data list"
@@ -23,7 +25,7 @@ BUILD_EXAMPLE = "Example: acclimate data build syn-digits --count 5000 --output 
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        help="List, check, build and show the registered data sets.",
+        help="List, check, build and show data sets; see what is kept of pictures.",
         epilog=LIST_EXAMPLE,
         no_args_is_help=False,
     )
@@ -32,6 +34,7 @@ def register(app: typer.Typer) -> None:
     group.command("check", epilog=CHECK_EXAMPLE)(check)
     group.command("build", epilog=BUILD_EXAMPLE, cls=GeneratorCommand)(build)
     group.command("show", epilog=SHOW_EXAMPLE, cls=GeneratorCommand)(show)
+    group.command("cache", epilog=CACHE_EXAMPLE)(cache)
     app.add_typer(group, name="data")
 
 
@@ -52,7 +55,7 @@ def list_sets(json: JsonOption = False) -> None:
     cells = [
         (
             row["name"],
-            "×".join(str(n) for n in row["input_shape"]),
+            row["shape"],
             len(row["class_names"]),
             ", ".join(row["splits"]),
             ", ".join(row["available"]) or "no",
@@ -161,8 +164,16 @@ def _build_splits(dataset: Dataset) -> dict[str, Any]:
     with download_progress() as report:
         for split in dataset.splits:
             console.note(f"{dataset.name}: {split}")
-            splits[split] = {"items": len(dataset.load(split=split, progress=report))}
+            splits[split] = {"items": _fetched(dataset, split, report)}
     return {"splits": splits}
+
+
+def _fetched(dataset: Dataset, split: str, progress: Progress | None) -> int:
+    """The number of items."""
+    if dataset.listing is None:
+        return len(dataset.load(split=split, progress=progress))
+    # pictures of any size are decoded when a run says how large
+    return len(dataset.list(split=split, progress=progress).files)
 
 
 def _draw_into(
@@ -192,6 +203,7 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "description": dataset.description.strip().splitlines()[0],
         "input_shape": dataset.input_shape,
+        "shape": dataset.shape_text,
         "class_names": dataset.class_names,
         "splits": dataset.splits,
         "available": [split for split in dataset.splits if dataset.is_available(split)],

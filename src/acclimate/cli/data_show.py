@@ -67,14 +67,15 @@ def show(
 
 def _open(name: str, split: str, count: int, seed: int, options: dict[str, str]) -> Domain:
     from acclimate.data import Dataset
-    from acclimate.data.sources import open_domain, resolve
+    from acclimate.data.sources import item_folder, open_domain, resolve
 
     found = resolve(name)
     if isinstance(found, Dataset) and (found.generator is not None or options):
         return _drawn(found, split, count, seed, options)
     if options:
         raise ConfigurationError(f"--{next(iter(options))} is for generated data sets, not {name}")
-    size = _FOLDER_SIZE if isinstance(found, Path) and found.is_dir() else None
+    listed = isinstance(found, Dataset) and found.listing is not None
+    size = _FOLDER_SIZE if listed or item_folder(name) is not None else None
     from acclimate.cli.downloads import download_progress
 
     with download_progress() as report:

@@ -18,11 +18,17 @@ from acclimate.data.sets import (  # noqa: F401  each registers itself
     mnist_m_official,
     mnist_m_variants,
     moons,
+    office_31,
+    office_caltech_10,
+    office_home,
+    office_home_10,
+    pacs,
     svhn,
     syn_digits,
     syn_digits_official,
     syn_signs,
     usps,
+    visda,
 )
 
 __all__ = ["Dataset", "datasets"]

@@ -1,4 +1,4 @@
-"""Batches as a function of the step: resident in one gather, or streamed by worker processes.
+"""Batches as a function of the step: resident in one gather, read ahead, or decoded by processes.
 
 Item ``i`` of the endless sequence of shuffled epochs belongs to step ``i // batch_size``. The
 sequence follows from (seed, purpose), so a run can start at any step and see what it would have
@@ -8,7 +8,9 @@ on their number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -16,7 +18,9 @@ from torch import Tensor
 
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import generator
-from acclimate.data.domain import Domain, InMemory
+from acclimate.data.domain import Chain, Domain, InMemory, Store, SubsetStore
+
+_AHEAD = 3  # batches that a thread reads beyond the one that was asked for
 
 
 class StoredBatch(NamedTuple):
@@ -143,7 +147,12 @@ class _Steps(torch.utils.data.Dataset[StoredBatch]):
         self.domain, self.order, self.rank, self.ranks = domain, order, rank, ranks
 
     def __getitem__(self, step: int) -> StoredBatch:
-        indices = self.order.at(step)[self.rank :: self.ranks]
+        return self.gather(self.indices(step))
+
+    def indices(self, step: int) -> Tensor:
+        return self.order.at(step)[self.rank :: self.ranks]
+
+    def gather(self, indices: Tensor) -> StoredBatch:
         labels, places = (
             None if known is None else known[indices]
             for known in (self.domain.labels, self.domain.places)
@@ -176,10 +185,66 @@ class StreamedBatches:
             pin_memory=self.device.type == "cuda",
         )
         for items, labels, places in loader:
-            yield StoredBatch(self._moved(items), self._moved(labels), self._moved(places))
+            yield _moved(StoredBatch(items, labels, places), self.device)
 
-    def _moved(self, part: Any) -> Any:
-        return None if part is None else part.to(self.device, non_blocking=True)
+
+class PrefetchedBatches:
+    """The domain lies decoded in a file: a thread reads batches ahead of the step, in the same order.
+
+    Reading waits for the disk and not for the interpreter, so processes would gain nothing.
+    """
+
+    def __init__(
+        self, domain: Domain, order: Ordered, device: torch.device, rank: int, ranks: int
+    ) -> None:
+        self.steps = _Steps(domain, order, rank, ranks)
+        self.device = device
+
+    def between(self, start: int, stop: int) -> Iterator[StoredBatch]:
+        thread = ThreadPoolExecutor(1, "acclimate-batches", initializer=self._enter)
+        ahead: deque[Future[StoredBatch]] = deque()
+        try:
+            for step in range(start, stop):
+                while len(ahead) < min(1 + _AHEAD, stop - step):
+                    # the order keeps an epoch in mind, so only this thread may ask it
+                    indices = self.steps.indices(step + len(ahead))
+                    ahead.append(thread.submit(self._read, indices))
+                yield _moved(ahead.popleft().result(), self.device)
+        finally:
+            thread.shutdown(wait=True, cancel_futures=True)
+
+    def _enter(self) -> None:
+        # a new thread would open, and pin memory for, the first of several devices
+        if self.device.type == "cuda" and self.device.index is not None:
+            torch.cuda.set_device(self.device)
+
+    def _read(self, indices: Tensor) -> StoredBatch:
+        batch = self.steps.gather(indices)
+        if self.device.type != "cuda":
+            return batch
+        return _each(batch, torch.Tensor.pin_memory)
+
+
+def _moved(batch: StoredBatch, device: torch.device) -> StoredBatch:
+    return _each(batch, lambda part: part.to(device, non_blocking=True))
+
+
+def _each(batch: StoredBatch, change: Callable[[Tensor], Tensor]) -> StoredBatch:
+    items, labels, places = batch
+    return StoredBatch(
+        change(items),
+        None if labels is None else change(labels),
+        None if places is None else change(places),
+    )
+
+
+def _decodes(store: Store) -> bool:
+    """Whether items are computed when they are gathered, which takes the processor's time."""
+    if isinstance(store, SubsetStore):
+        return _decodes(store.parent)
+    if isinstance(store, Chain):
+        return any(_decodes(part) for part in store.stores)
+    return not isinstance(store, InMemory) and getattr(store, "decodes", True)
 
 
 def make_batches(
@@ -193,7 +258,7 @@ def make_batches(
     ranks: int = 1,
     workers: int = 2,
 ) -> BatchSource:
-    """Resident batches where the domain is in memory, streamed ones where it is not.
+    """Resident batches where the domain is in memory, else read ahead or, where needed, decoded.
 
     ``batch_size`` is that of all processes together. Raises ``ConfigurationError`` when the
     domain has fewer items than a batch or the batch cannot be dealt out evenly.
@@ -215,4 +280,6 @@ def make_batches(
         order = BalancedOrder(domain.places, batch_size, seed, purpose)
     if isinstance(domain.store, InMemory):
         return ResidentBatches(domain, order, device, rank, ranks)
+    if not _decodes(domain.store):
+        return PrefetchedBatches(domain, order, device, rank, ranks)
     return StreamedBatches(domain, order, device, rank, ranks, workers)

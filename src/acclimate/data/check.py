@@ -9,6 +9,9 @@ from acclimate.data import Dataset, datasets
 from acclimate.data.domain import Domain
 from acclimate.data.files import Finding
 
+CHECK_SIZE = 32
+MOST_SKIPPED = 5
+
 
 def check_dataset(name: str, root: Path | None = None) -> list[Finding]:
     """Files (place, size, checksum), then each split at hand (items, counts per class).
@@ -23,15 +26,33 @@ def check_dataset(name: str, root: Path | None = None) -> list[Finding]:
 
 def _check_split(dataset: Dataset, split: str, root: Path | None) -> Finding:
     what = f"{split} split"
+    # pictures of any size are decoded to find the damaged ones, small because nobody looks at them
+    size = None if dataset.listing is None else CHECK_SIZE
     try:
-        domain = dataset.load(root, split, download=False)
+        domain = dataset.load(root, split, size=size, download=False)
     except DataError as error:
         return Finding(what=what, split=split, status="damaged", where="", detail=str(error))
-    return Finding(what=what, split=split, status="ok", where="", detail=_describe(domain))
+    expected = dataset.counts.get(split, len(domain))
+    return Finding(
+        what=what,
+        split=split,
+        status="ok" if len(domain) == expected else "different",
+        where="",
+        detail=_describe(domain, dataset.counts.get(split)),
+    )
 
 
-def _describe(domain: Domain) -> str:
+def _describe(domain: Domain, expected: int | None) -> str:
     assert domain.labels is not None
     counts = domain.labels.bincount(minlength=len(domain.class_names)).tolist()
     per_class = ", ".join(f"{n}: {c}" for n, c in zip(domain.class_names, counts, strict=True))
-    return f"{len(domain)} items; {per_class}"
+    published = "" if expected is None else f" of {expected} published"
+    if expected == len(domain):
+        published = ", as published"
+    return f"{len(domain)} items{published}; {per_class}{_left_out(domain.skipped)}"
+
+
+def _left_out(skipped: tuple[str, ...]) -> str:
+    shown = "; ".join(skipped[:MOST_SKIPPED])
+    more = f"; and {len(skipped) - MOST_SKIPPED} more" if len(skipped) > MOST_SKIPPED else ""
+    return f"; left out: {shown}{more}" if skipped else ""

@@ -90,6 +90,7 @@ class Domain:
     may put into two parts; ``None`` where every item stands for itself. ``places``: (N,) int64,
     which of the pooled domains (``place_names``) an item comes from; ``None`` for a single one.
     ``weights``: (N,) float64 above 0, how often an item is drawn; ``None`` where all are alike.
+    ``pictures``: what people are shown of items that are vectors made of pictures, in their order.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Domain:
     place_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     weights: Tensor | None = None
+    pictures: Store | None = None
 
     def __post_init__(self) -> None:
         if self.groups is not None and self.groups.shape != (len(self),):
@@ -137,14 +139,9 @@ class Domain:
 
     def subset(self, indices: Tensor) -> Domain:
         """The items at ``indices`` (K,) int64, in that order; resident data is copied."""
-        store: Store
-        if isinstance(self.store, InMemory):
-            store = self.store.subset(indices)
-        else:
-            store = SubsetStore(self.store, indices)
         return replace(
             self,
-            store=store,
+            store=_some(self.store, indices),
             labels=None if self.labels is None else self.labels[indices],
             item_names=tuple(self.name_of(int(i)) for i in indices) if self.item_names else None,
             skipped=(),
@@ -152,7 +149,13 @@ class Domain:
             groups=None if self.groups is None else self.groups[indices],
             places=None if self.places is None else self.places[indices],
             weights=None if self.weights is None else self.weights[indices],
+            # a view: pictures are looked at after training, and copies would be kept till then
+            pictures=None if self.pictures is None else SubsetStore(self.pictures, indices),
         )
+
+
+def _some(store: Store, indices: Tensor) -> Store:
+    return store.subset(indices) if isinstance(store, InMemory) else SubsetStore(store, indices)
 
 
 def pool(domains: Sequence[Domain]) -> Domain:
@@ -175,6 +178,7 @@ def pool(domains: Sequence[Domain]) -> Domain:
     sizes = torch.tensor([len(domain) for domain in domains])
     labels = [domain.labels for domain in domains if domain.labels is not None]
     names = [domain.name_of(index) for domain in domains for index in range(len(domain))]
+    shown = [domain.pictures for domain in domains if domain.pictures is not None]
     return Domain(
         " + ".join(domain.name for domain in domains),
         _joined([domain.store for domain in domains]),
@@ -186,6 +190,7 @@ def pool(domains: Sequence[Domain]) -> Domain:
         torch.arange(len(domains)).repeat_interleave(sizes),
         tuple(domain.name for domain in domains),
         tuple(line for domain in domains for line in domain.notes),
+        pictures=Chain(shown) if len(shown) == len(domains) else None,
     )
 
 

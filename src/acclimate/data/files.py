@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -104,6 +104,15 @@ class FileFinder:
                         return path
         return None
 
+    def find_spelled(self, steps: Sequence[Sequence[str]]) -> Path | None:
+        """The first ``place/step/step/…`` that exists, capitals and punctuation aside.
+
+        Each step is what a file or folder may be called, first the likeliest; ``"."`` says that
+        the step may be left out. Raises ``DataError`` where two entries have the same name so.
+        """
+        places = (place for place in self.places() if place.is_dir())
+        return next(filter(None, (_descend(place, steps) for place in places)), None)
+
     def find_remote(self, remote: RemoteFile) -> Path | None:
         """Where ``remote`` is already, packed or unpacked."""
         return self.find(remote.folders, (remote.filename, *remote.other_names))
@@ -123,6 +132,49 @@ class FileFinder:
             size=remote.size,
             progress=self.progress,
         )
+
+
+def plain_name(name: str) -> str:
+    """``name`` without capitals and punctuation: ``"Real World"`` is ``"real_world"`` is this.
+
+    >>> plain_name("Real World"), plain_name("art_painting")
+    ('realworld', 'artpainting')
+    """
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def entry_called(folder: Path, name: str) -> Path | None:
+    """The file or folder in ``folder`` with the ``plain_name`` of ``name``, hidden ones aside.
+
+    Raises ``DataError`` where there are two, or the folder cannot be read.
+    """
+    try:
+        entries = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be read ({error.strerror}); give yourself the right to read it"
+        ) from error
+    wanted = plain_name(name)
+    alike = [entry for entry in entries if plain_name(entry) == wanted and entry[0] != "."]
+    if len(alike) > 1:
+        raise DataError(
+            f"{folder} has {' and '.join(map(repr, alike))}, and each could be {name!r}: "
+            "remove or rename all but one"
+        )
+    return folder / alike[0] if alike else None
+
+
+def _descend(start: Path, steps: Sequence[Sequence[str]]) -> Path | None:
+    if not steps:
+        return start
+    if not start.is_dir():
+        return None
+    for option in steps[0]:
+        below = start if option == "." else entry_called(start, option)
+        found = None if below is None else _descend(below, steps[1:])
+        if found is not None:
+            return found
+    return None
 
 
 def missing_line(finder: FileFinder, remote: RemoteFile) -> str:

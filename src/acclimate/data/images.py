@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from acclimate.core.errors import ConfigurationError
 
@@ -22,26 +24,112 @@ DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R 601, the weights Pillow uses."""
 
-BLOCK = 2048
+DECODER_VERSION = 1
+"""Part of every key of the picture cache: raise it when ``decode`` makes other pixels of a file."""
+
+AHEAD = 256
+"""Tasks that ``in_threads`` has under way: their results wait in memory until they are taken."""
+
+Fit = Literal["squash", "crop"]
+"""How a picture becomes square: both sides scaled, or the short one and the ends of the long cut."""
+
+Picture = Path | bytes
+"""An encoded picture: a file, or the content of one."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def decode(path: Path, size: int, channels: int) -> np.ndarray:
-    """The image at ``path`` as uint8 (size, size, channels), ``channels`` 1 or 3.
+class Stamp(NamedTuple):
+    """What the system says of an encoded picture: ``changed`` differs after every change.
+
+    ``size`` in bytes; -1 where there is no such file.
+    """
+
+    size: int
+    changed: str
+
+
+class Pictures(Protocol):
+    """Encoded pictures by number; picklable, and safe to read in threads."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each is called, as a path; the same name is the same picture."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Tells these pictures apart from those of the same names elsewhere on this machine."""
+        ...
+
+    def picture(self, index: int) -> Picture:
+        """``OSError`` where it cannot be read."""
+        ...
+
+    def stamp(self, index: int) -> Stamp: ...
+
+    def where(self, index: int) -> str:
+        """The picture's place, for messages."""
+        ...
+
+    def subset(self, indices: Sequence[int]) -> Pictures: ...
+
+
+def stamp_of(path: Path) -> Stamp:
+    """The stamp of a file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return Stamp(-1, "missing")
+    # a copy may keep the time of the last write, but not that of the last change
+    return Stamp(status.st_size, f"{status.st_mtime_ns} {status.st_ctime_ns}")
+
+
+def decode(picture: Picture, size: int, channels: int, fit: Fit = "squash") -> np.ndarray:
+    """``picture`` as uint8 (size, size, channels), ``channels`` 1 or 3.
 
     It is turned as its EXIF says; transparent parts become white; 16 bits become 8; of an
-    animation the first frame is taken. Scaling is bilinear with antialiasing and does not keep
-    the ratio of the sides. Raises what Pillow raises for a damaged file (many kinds).
+    animation the first frame is taken. Scaling is bilinear with antialiasing. ``fit``: *squash*
+    scales both sides to ``size``; *crop* scales the short side to it and keeps the square in the
+    middle, as torchvision's ``Resize`` and ``CenterCrop`` do. Raises what Pillow raises for a
+    damaged file (many kinds).
     """
-    with Image.open(path) as image:
+    with Image.open(_opened(picture)) as image:
         # large JPEGs are decoded at a fraction of their size, never below twice what is asked
         image.draft(None, (2 * size, 2 * size))
         upright = ImageOps.exif_transpose(image)
         plain = _eight_bits(upright).convert("L" if channels == 1 else "RGB")
-        scaled = plain.resize((size, size), Image.Resampling.BILINEAR)
+        scaled = _square(plain, size, fit)
     return np.asarray(scaled).reshape(size, size, channels)
+
+
+def probe(picture: Picture) -> None:
+    """Read the header of ``picture``; raises what Pillow raises for a damaged file."""
+    with Image.open(_opened(picture)):
+        pass
+
+
+def _opened(picture: Picture) -> Path | io.BytesIO:
+    return io.BytesIO(picture) if isinstance(picture, bytes) else picture
+
+
+def _square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
+    if fit == "squash":
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    width, height = image.size
+    short = min(width, height)
+    across, down = size * width // short, size * height // short
+    left, top = round((across - size) / 2), round((down - size) / 2)
+    # the part of the picture that the square shows: Pillow's filter reaches beyond it, so the
+    # pixels are those of scaling everything, which for a long strip would not fit in memory
+    box = (
+        left * width / across,
+        top * height / down,
+        min((left + size) * width / across, width),
+        min((top + size) * height / down, height),
+    )
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -49,7 +137,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         deep = np.asarray(image).astype(np.int64)
         if deep.min(initial=0) < 0 or deep.max(initial=0) > 65535:
             raise ValueError("its values are outside 0 … 65535")
-        return Image.fromarray((deep // 257).astype(np.uint8))
+        return Image.fromarray(((deep + 128) // 257).astype(np.uint8))
     if image.mode == "F":
         values = np.asarray(image)
         if not (values.min() >= 0 and values.max() <= 1):
@@ -62,18 +150,33 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def probe(path: Path) -> None:
-    """Read the header of the image at ``path``; raises what Pillow raises for a damaged file."""
-    with Image.open(path):
-        pass
+def reason_of(error: Exception) -> str:
+    """Why a picture cannot be decoded, in one line."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image, or damaged"
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
 
 
-def in_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """``map`` in a pool of threads: Pillow decodes outside the interpreter's lock."""
+def in_threads(
+    function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int = AHEAD
+) -> Iterator[Result]:
+    """``map`` in a pool of threads: Pillow decodes outside the interpreter's lock.
+
+    At most ``ahead`` tasks are under way, so that neither a million tasks nor their results wait.
+    ``function`` must not call this itself: the pool would wait for itself.
+    """
     remaining = iter(tasks)
-    # in blocks, because the pool would queue a million files at once
-    while block := list(itertools.islice(remaining, BLOCK)):
-        yield from _pool(os.getpid()).map(function, block)
+    pool = _pool(os.getpid())
+    waiting = deque(pool.submit(function, task) for task in itertools.islice(remaining, ahead))
+    try:
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(function, task) for task in itertools.islice(remaining, 1))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @lru_cache(maxsize=1)
@@ -93,7 +196,9 @@ def check_options(size: int | None, channels: int | None) -> None:
         raise ConfigurationError(f"{' and '.join(problems)}; give for example --size 32")
 
 
-def harmonise(images: np.ndarray, size: int | None, channels: int | None) -> np.ndarray:
+def harmonise(
+    images: np.ndarray, size: int | None, channels: int | None, fit: Fit = "squash"
+) -> np.ndarray:
     """uint8 (N, height, width, 1 | 3) with the ``size`` and ``channels`` asked for; ``None`` keeps.
 
     Grey becomes colour by repetition, colour becomes grey by luma; scaling as in ``decode``.
@@ -101,7 +206,7 @@ def harmonise(images: np.ndarray, size: int | None, channels: int | None) -> np.
     if channels == 1 and images.shape[-1] == 3:
         images = _grey(images)
     if size is not None and images.shape[1:3] != (size, size):
-        images = _resize(images, size)
+        images = _resize(images, size, fit)
     if channels == 3 and images.shape[-1] == 1:
         images = np.repeat(images, 3, axis=-1)
     return images
@@ -115,10 +220,10 @@ def _grey(images: np.ndarray) -> np.ndarray:
     return result
 
 
-def _resize(images: np.ndarray, size: int) -> np.ndarray:
+def _resize(images: np.ndarray, size: int, fit: Fit) -> np.ndarray:
     result = np.empty((len(images), size, size, images.shape[-1]), dtype=np.uint8)
     flat = images[..., 0] if images.shape[-1] == 1 else images
     for index, image in enumerate(flat):
-        scaled = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+        scaled = _square(Image.fromarray(image), size, fit)
         result[index] = np.asarray(scaled).reshape(result.shape[1:])
     return result

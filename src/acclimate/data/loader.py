@@ -23,6 +23,7 @@ class BatchLoader:
     is ``None`` for algorithms that do not look at it; ``weak`` is ``None`` where no teacher does.
     ``labelled_target``: the labelled target items of a run that was given some. ``blend``: each
     augmented source picture gets a share of a target one, from 0 to ``blend`` evenly over the batch.
+    Every view has the side that ``preprocessing`` crops to, from the centre where nothing is augmented.
     """
 
     source: BatchSource
@@ -70,11 +71,10 @@ class BatchLoader:
     def _augmented(
         self, items: Tensor, augmentation: Augmentation, step: int, purpose: str
     ) -> Tensor:
-        unit = self.preprocessing.to_unit(items)
-        if augmentation.changes_anything:
-            draws = generator(self.seed, "augment", purpose, step, self.rank, device=self.device)
-            unit = augmentation(unit, draws)
-        return unit
+        if not augmentation.changes_anything:
+            return self.preprocessing.to_unit(self.preprocessing.centred(items))
+        draws = generator(self.seed, "augment", purpose, step, self.rank, device=self.device)
+        return augmentation(self.preprocessing.to_unit(items), draws, self.preprocessing.crop)
 
 
 def _blended(source: Tensor, target: Tensor, largest: float) -> Tensor:

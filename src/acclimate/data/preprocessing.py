@@ -10,10 +10,17 @@ from pydantic import Field
 from torch import Tensor
 
 from acclimate.core.configuration import Options
-from acclimate.core.errors import DataError
+from acclimate.core.errors import ConfigurationError, DataError
+from acclimate.data.crops import centre_crop, check_crop
 from acclimate.data.domain import Domain
 
-Kind = Literal["mean", "standard", "per-image", "none"]
+Kind = Literal["mean", "standard", "per-image", "network", "none"]
+Fit = Literal["squash", "crop"]
+"""How pictures become squares: both sides to the size, or the short side and then the centre."""
+
+Given = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and deviation of each channel, of values in [0, 1]."""
+
 _SAMPLE = 10_000
 _CHUNK = 256
 
@@ -23,12 +30,31 @@ class Preprocessing(Options):
 
     ``kind``: *mean* subtracts the global mean (Ganin et al., 2016), *standard* also divides by the
     deviation, *per-image* gives every channel of every picture mean 0 and deviation 1, which
-    takes brightness, contrast and colour cast out, *none* leaves values as they are.
+    takes brightness, contrast and colour cast out, *network* does as *standard* with the mean and
+    deviation that a pretrained network was trained with, *none* leaves values as they are.
+
+    ``crop``: side of the network's input, taken out of larger stored pictures; ``None`` where it
+    sees all that is stored. ``stored_size`` and ``fit`` are only remembered, for whoever opens
+    pictures for a trained model: the side they are stored with (``None``: what the network sees,
+    or pictures that are not square) and how they became squares.
     """
 
     kind: Kind = "mean"
     mean: tuple[float, ...] = Field(())
     deviation: tuple[float, ...] = Field(())
+    crop: int | None = Field(None, ge=1)
+    stored_size: int | None = Field(None, ge=1)
+    fit: Fit = "squash"
+
+    def centred(self, stored: Tensor) -> Tensor:
+        """Stored pictures → what a network sees of them without augmentation: their centre, by ``crop``.
+
+        Vectors, and everything without a crop, pass as they are. Raises ``DataError`` where
+        pictures are smaller than the crop.
+        """
+        if self.crop is None or stored.ndim != 4:
+            return stored
+        return centre_crop(stored, self.crop)
 
     def to_unit(self, stored: Tensor) -> Tensor:
         """Stored items → float: uint8 (N, H, W, C) → (N, C, H, W) in [0, 1], channels last.
@@ -55,16 +81,33 @@ class Preprocessing(Options):
 
     def __call__(self, stored: Tensor) -> Tensor:
         """Stored items → the network's input, without augmentation."""
-        return self.normalise(self.to_unit(stored))
+        return self.normalise(self.to_unit(self.centred(stored)))
 
 
-def fit_preprocessing(kind: Kind, *domains: Domain) -> Preprocessing:
+def fit_preprocessing(
+    kind: Kind,
+    *domains: Domain,
+    given: Given | None = None,
+    crop: int | None = None,
+    fit: Fit = "squash",
+) -> Preprocessing:
     """Statistics over all domains, each weighing the same, from at most 10,000 items of each.
 
-    Raises ``DataError`` where vectors hold NaN or infinite values.
+    Args:
+        given: mean and deviation for the kind *network*; the others do not look at it.
+        crop: side of the network's input, where it is smaller than what is stored.
+        fit: how the pictures became squares; remembered.
+
+    Raises ``DataError`` where vectors hold NaN or infinite values, where pictures are smaller than
+    ``crop``, or where their channels are not those of ``given``; ``ConfigurationError`` for the kind
+    *network* without ``given``, and for a crop of vectors.
     """
+    geometry = Preprocessing(kind=kind, crop=crop, stored_size=_stored_size(crop, domains), fit=fit)
     if kind == "none":
-        return Preprocessing(kind=kind)
+        return geometry
+    if kind == "network":
+        mean_given, deviation_given = _checked(given, domains)
+        return geometry.model_copy(update={"mean": mean_given, "deviation": deviation_given})
     moments = torch.stack([_moments(domain) for domain in domains]).mean(0)
     mean, square = moments[0], moments[1]
     variance = (square - mean.square()).clamp_min(0)
@@ -72,7 +115,56 @@ def fit_preprocessing(kind: Kind, *domains: Domain) -> Preprocessing:
     # a feature without any variation here may still vary later: a word that only new rows have.
     # Its deviation is unknown, and 1 leaves it as it is, where the floor would make it huge
     deviation[variance <= 1e-12 * square] = 1.0
-    return Preprocessing(kind=kind, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+    return geometry.model_copy(
+        update={"mean": tuple(mean.tolist()), "deviation": tuple(deviation.tolist())}
+    )
+
+
+def _stored_size(crop: int | None, domains: tuple[Domain, ...]) -> int | None:
+    """The side that is stored, where the network sees less; every domain must hold the crop."""
+    if crop is None:
+        return None
+    sides = set()
+    for domain in domains:
+        if not domain.is_image:
+            raise ConfigurationError(
+                f"{domain.name}: items are vectors, of which no crop of {crop} can be taken; leave it out"
+            )
+        height, width = domain.input_shape[1:]
+        check_crop(height, width, crop, domain.name)
+        sides |= {height, width}
+    return sides.pop() if len(sides) == 1 else None
+
+
+def _checked(given: Given | None, domains: tuple[Domain, ...]) -> Given:
+    if given is None:
+        raise ConfigurationError(
+            "preprocessing 'network' is what a pretrained network was trained with, and this one is "
+            "not; give 'standard'"
+        )
+    mean, deviation = tuple(given[0]), tuple(given[1])
+    if len(mean) != len(deviation) or not mean or min(deviation) <= 0:
+        raise ConfigurationError(
+            f"preprocessing 'network': mean {mean} and deviation {deviation} should be as many "
+            "numbers, deviations above 0"
+        )
+    for domain in domains:
+        channels = domain.input_shape[0]
+        if not domain.is_image:
+            raise DataError(
+                f"{domain.name}: items are vectors and the network was trained on pictures; "
+                "give another network"
+            )
+        if channels != len(mean):
+            raise DataError(
+                f"{domain.name}: pictures have {_channels(channels)} and the network was trained on "
+                f"{len(mean)}; open them with {_channels(len(mean))}"
+            )
+    return mean, deviation
+
+
+def _channels(number: int) -> str:
+    return "1 channel" if number == 1 else f"{number} channels"
 
 
 def _moments(domain: Domain) -> Tensor:

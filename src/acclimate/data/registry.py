@@ -7,13 +7,13 @@ sets stays fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from acclimate.core.errors import UnknownNameError, near_miss
+from acclimate.core.errors import ConfigurationError, UnknownNameError, near_miss
 from acclimate.core.registry import Registry
 from acclimate.data.download import Progress
 from acclimate.data.files import FileFinder, Finding, RemoteFile, inspect_file
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from acclimate.data.domain import Domain, InMemory
+    from acclimate.data.folders import Listing
 
 
 class Arrays(NamedTuple):
@@ -45,7 +46,14 @@ class Arrays(NamedTuple):
 
 
 Loader = Callable[[FileFinder, str], Arrays]
-Inspector = Callable[[FileFinder, bool], list[Finding]]
+Lister = Callable[[FileFinder, str], "Listing"]
+Findings = list[Finding]
+Inspector = Callable[[FileFinder, bool], Findings]
+
+ANY_SIZE = (3, 0, 0)
+"""``input_shape`` of colour pictures that have each a size of their own."""
+PHOTO_SIZE = 256
+"""Side of the squares that such pictures become where no size is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +86,16 @@ class Generator:
 class Dataset:
     """A data set known by name.
 
-    ``input_shape`` is (channels, height, width) for images, (features,) for vectors.
+    ``input_shape`` is (channels, height, width) for images, (features,) for vectors, ``ANY_SIZE``
+    for pictures that have each a size of their own. The latter are listed (``listing``: the files
+    of a split) and decoded by whoever knows the size; everything else is read (``read``).
     ``remote_files`` is empty for data that is generated or ships inside a library. ``generator``:
     where more of it can be drawn, see ``acclimate.data.generation``.
+
+    ``counts``: the items of each split as published, empty where ``data check`` compares
+    checksums instead. ``address``: where its publisher offers it. ``transductive``: the published
+    protocol adapts to all pictures of a target and is scored on the same ones, those of
+    ``whole_split``; no picture is held out.
     """
 
     name: str
@@ -89,26 +104,60 @@ class Dataset:
     class_names: tuple[str, ...]
     input_shape: tuple[int, ...]
     splits: tuple[str, ...]
-    read: Loader = field(repr=False)
+    read: Loader | None = field(default=None, repr=False)
+    listing: Lister | None = field(default=None, repr=False)
     remote_files: tuple[RemoteFile, ...] = ()
     inspector: Inspector | None = field(default=None, repr=False)
     generator: Generator | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    address: str = ""
+    transductive: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.read is None) == (self.listing is None):
+            raise ValueError(f"{self.name} must have either 'read' or 'listing'")
+
+    @property
+    def whole_split(self) -> str:
+        """The split with all items: ``"all"`` where there is one, else ``"train"``."""
+        return "all" if "all" in self.splits else "train"
+
+    @property
+    def shape_text(self) -> str:
+        """``input_shape`` for people: ``3×28×28``, ``3, any size`` or ``vectors of 256``."""
+        if self.listing is not None:
+            return f"{self.input_shape[0]}, any size"
+        times = "×".join(map(str, self.input_shape))
+        return times if len(self.input_shape) == 3 else f"vectors of {times}"
 
     def load(
         self,
         root: Path | None = None,
         split: str = "train",
         *,
+        size: int | None = None,
         download: bool = True,
         progress: Progress | None = None,
     ) -> Domain:
         """One split as a labelled ``Domain``.
 
         Files are looked for under ``root`` (default: the ``ACCLIMATE_DATA`` folder), then in the
-        cache, then downloaded into the cache. Raises ``UnknownNameError`` for an unknown split
-        and ``DataError`` where files are missing or damaged.
+        cache, then downloaded into the cache. ``size``: side of the squares that pictures of any
+        size become, 256 if not given. Raises ``UnknownNameError`` for an unknown split,
+        ``ConfigurationError`` for a ``size`` where items have one of their own, and ``DataError``
+        where files are missing or damaged.
         """
+        if self.listing is not None:
+            from acclimate.data.file_store import open_listing
+
+            files = self.list(root, split, download=download, progress=progress)
+            return open_listing(files, size=size or PHOTO_SIZE, channels=self.input_shape[0])
+        if size is not None:
+            raise ConfigurationError(
+                f"{self.name} has items of {self.shape_text}; a size is for pictures of any size"
+            )
         self.check_split(split)
+        assert self.read is not None
         arrays = self.read(FileFinder(root, download, progress), split)
         import torch
 
@@ -127,6 +176,24 @@ class Dataset:
             skipped=arrays.skipped,
         )
 
+    def list(
+        self,
+        root: Path | None = None,
+        split: str = "train",
+        *,
+        download: bool = True,
+        progress: Progress | None = None,
+    ) -> Listing:
+        """The picture files of one split with their labels, for ``open_listing``.
+
+        Files are in order of class, then in natural order of their names. Raises as ``load``
+        does, and ``ConfigurationError`` for a data set that is no collection of picture files.
+        """
+        self.check_split(split)
+        if self.listing is None:
+            raise ConfigurationError(f"{self.name} is read as arrays; it has no files to list")
+        return replace(self.listing(FileFinder(root, download, progress), split), name=self.name)
+
     def check_split(self, split: str) -> None:
         """Raise ``UnknownNameError`` when there is no such split."""
         if split not in self.splits:
@@ -134,7 +201,7 @@ class Dataset:
                 f"data set {self.name!r} has no split {split!r}.{near_miss(split, self.splits)}"
             )
 
-    def inspect(self, root: Path | None = None, *, verify: bool = True) -> list[Finding]:
+    def inspect(self, root: Path | None = None, *, verify: bool = True) -> Findings:
         """Where its files are, or that they are missing; empty for generated data.
 
         ``verify`` compares checksums, which reads every byte.

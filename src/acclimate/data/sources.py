@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError, near_miss
-from acclimate.data import Dataset, datasets
+from acclimate.data import Dataset, datasets, picture_tables, tar_shards
+from acclimate.data.chosen_classes import with_classes
 from acclimate.data.domain import Domain, Labels, ResidentStore
 from acclimate.data.download import Progress
 from acclimate.data.file_store import RESIDENT_LIMIT, open_listing
 from acclimate.data.folders import (
     Listing,
-    check_class_names,
+    class_folders_of,
+    join_names,
     list_class_folders,
     list_known_classes,
     list_plain,
     looks_like_classes,
 )
-from acclimate.data.images import check_options, harmonise
+from acclimate.data.found_pictures import FoundPictures
+from acclimate.data.images import Fit, check_options, harmonise
+from acclimate.data.picture_cache import PictureCache, default_picture_cache
+from acclimate.data.picture_tables import PictureTable
+from acclimate.data.registry import PHOTO_SIZE
 from acclimate.data.table_domains import Tables, is_table
 from acclimate.data.tables import inputs_of, labels_of, read_npz
+from acclimate.data.tar_shards import Shards
 
 FOLDER_SIZE = 32
 FOLDER_CHANNELS = 3
@@ -31,6 +40,12 @@ FOLDER_CHANNELS = 3
 
 PREFIX = "dataset:"
 """Says that a name means the registered data set, where a folder of that name exists too."""
+
+Cache = PictureCache | Literal["default"] | None
+"""Where decoded pictures are kept: beside downloads, elsewhere, or nowhere."""
+
+Found = Dataset | Path | PictureTable | Shards
+"""What a user's text means."""
 
 
 class NotPicturesError(ConfigurationError):
@@ -47,15 +62,21 @@ def open_source(
     resident_limit: int = RESIDENT_LIMIT,
     progress: Progress | None = None,
     tables: Tables | None = None,
+    fit: Fit = "squash",
+    only_classes: Sequence[str] | None = None,
+    cache: Cache = "default",
 ) -> Domain:
     """A labelled domain of two or more classes.
 
-    ``spec``: the name of a registered data set, a folder with a subfolder for each class, a
-    ``.npz`` file with ``x`` and ``y``, or a table, whose rows become vectors as ``tables`` say.
-    ``size``: side of the square images; ``None`` keeps a data set's own and makes a folder's 32.
-    ``channels``: 1 grey, 3 colour, ``None`` as stored (a
-    folder: 3). ``split`` and ``download`` concern registered data sets. A folder that
-    needs more than ``resident_limit`` bytes is decoded on demand.
+    ``spec``: the name of a registered data set, a folder with a subfolder for each class, a CSV
+    file that lists pictures (``FILE.csv:DOMAIN/SPLIT``), .tar shards, a ``.npz`` file with ``x``
+    and ``y``, or a table, whose rows become vectors as ``tables`` say.
+    ``size``: side of the square images; ``None`` keeps a data set's own, makes a folder's 32 and
+    those of a data set of photos 256. ``fit``: what is done with pictures that are not square, see
+    ``images.decode``. ``channels``: 1 grey, 3 colour, ``None`` as stored (files: 3). ``split`` and
+    ``download`` concern registered data sets. ``only_classes``: items of all others are left out.
+    Decoded files are kept in ``cache`` for later runs; what needs more than ``resident_limit``
+    bytes is read from there, or decoded, when it is needed.
 
     Raises ``UnknownNameError``, ``ConfigurationError`` and ``DataError``, each in one line.
     """
@@ -69,6 +90,9 @@ def open_source(
         resident_limit=resident_limit,
         progress=progress,
         tables=tables,
+        fit=fit,
+        only_classes=only_classes,
+        cache=cache,
     )
     if len(domain.class_names) < 2:
         raise DataError(
@@ -89,6 +113,9 @@ def open_target(
     resident_limit: int = RESIDENT_LIMIT,
     progress: Progress | None = None,
     tables: Tables | None = None,
+    fit: Fit = "squash",
+    only_classes: Sequence[str] | None = None,
+    cache: Cache = "default",
 ) -> Domain:
     """A domain to adapt to; its labels, where there are any, follow ``class_names``.
 
@@ -107,6 +134,9 @@ def open_target(
         resident_limit=resident_limit,
         progress=progress,
         tables=tables,
+        fit=fit,
+        only_classes=only_classes,
+        cache=cache,
     )
 
 
@@ -123,10 +153,32 @@ class _Request:
     resident_limit: int
     progress: Progress | None
     tables: Tables | None
+    fit: Fit
+    only_classes: Sequence[str] | None
+    cache: Cache
 
     @property
     def labels_needed(self) -> bool:
         return self.labels == "required"
+
+    @property
+    def names_at_once(self) -> tuple[str, ...] | None:
+        """The classes that labels are mapped to while a file is read: all of it must have them."""
+        return self.class_names if self.only_classes is None else None
+
+    def classes_of(self, domain: Domain) -> Domain:
+        return with_classes(domain, self.class_names, self.only_classes, self.labels_needed)
+
+    def open(self, listing: Listing, default_size: int = FOLDER_SIZE) -> Domain:
+        domain = open_listing(
+            listing,
+            size=self.size or default_size,
+            channels=self.channels or FOLDER_CHANNELS,
+            fit=self.fit,
+            resident_limit=self.resident_limit,
+            cache=default_picture_cache() if self.cache == "default" else self.cache,
+        )
+        return replace(domain, class_names=listing.class_names or self.class_names or ())
 
 
 def open_domain(
@@ -141,6 +193,9 @@ def open_domain(
     resident_limit: int = RESIDENT_LIMIT,
     progress: Progress | None = None,
     tables: Tables | None = None,
+    fit: Fit = "squash",
+    only_classes: Sequence[str] | None = None,
+    cache: Cache = "default",
 ) -> Domain:
     """Any domain. ``labels``: *required* (an error where there are none; a folder's subfolders are
     its classes), *if present*, or *ignored*. ``class_names``: the classes that labels are mapped
@@ -157,19 +212,26 @@ def open_domain(
         resident_limit=resident_limit,
         progress=progress,
         tables=tables,
+        fit=fit,
+        only_classes=only_classes,
+        cache=cache,
     )
     found = resolve(spec)
     if isinstance(found, Dataset):
         return _open_dataset(found, request)
+    if isinstance(found, PictureTable | Shards):
+        pictures = _pictures_of(found)
+        return request.open(pictures.listing(labels, class_names, only_classes))
     if found.is_dir():
-        return _open_folder(found, request)
+        return request.open(_list(found, request))
     return _open_table(found, request) if is_table(found) else _open_npz(found, request)
 
 
-def resolve(spec: str | Path) -> Dataset | Path:
-    """The data set or the existing path that ``spec`` means.
+def resolve(spec: str | Path) -> Found:
+    """The data set, list of pictures, shards or existing path that ``spec`` means.
 
-    Raises ``UnknownNameError`` when it is neither, ``ConfigurationError`` when it is both.
+    Raises ``UnknownNameError`` when it is none, ``ConfigurationError`` when it is a data set and a
+    path, ``DataError`` for a list or shards that are not there.
     """
     text = str(spec)
     if text.startswith(PREFIX):
@@ -182,6 +244,9 @@ def resolve(spec: str | Path) -> Dataset | Path:
                 f"{PREFIX}{text} for the data set or ./{text} for the folder"
             )
         return datasets.get(text)
+    found = _picture_list(text)
+    if found is not None:
+        return found
     if path.exists() and text:
         return path
     hint = near_miss(text, datasets.names())
@@ -198,38 +263,85 @@ def has_test_split(spec: str | Path) -> bool:
     return isinstance(found, Dataset) and "test" in found.splits
 
 
+def is_picture_list(spec: str | Path) -> bool:
+    """Whether ``spec`` is a CSV file that lists pictures, or .tar shards; errors as in ``resolve``."""
+    return _picture_list(str(spec)) is not None
+
+
+def _picture_list(text: str) -> PictureTable | Shards | None:
+    return (tar_shards.find_shards(text) or picture_tables.find_table(text)) if text else None
+
+
+def item_folder(spec: str | Path) -> Path | None:
+    """The folder below which an opened ``spec`` names its items; ``None`` where these are no files."""
+    found = resolve(spec)
+    if isinstance(found, PictureTable):
+        return found.path.parent
+    if isinstance(found, Shards):
+        return found.root
+    return found if isinstance(found, Path) and found.is_dir() else None
+
+
+def shared_classes(
+    specs: Sequence[str | Path],
+    *,
+    split: str = "train",
+    download: bool = True,
+    progress: Progress | None = None,
+    tables: Tables | None = None,
+) -> tuple[str, ...]:
+    """The classes that all of ``specs`` have, in the order of the first: ``only_classes`` for each.
+
+    Labels are read for it, those of a target too. Raises ``DataError`` where one has no classes,
+    or they share fewer than two.
+    """
+    options: dict[str, Any] = {"split": split, "download": download, "progress": progress}
+    each = [_classes_of(spec, tables=tables, **options) for spec in specs]
+    without = next((spec for spec, names in zip(specs, each, strict=True) if not names), None)
+    if without is not None:
+        raise DataError(f"{without} has no classes, so that it shares none; leave --classes out")
+    shared = tuple(name for name in each[0] if all(name in names for names in each))
+    if len(shared) < 2:
+        said = "; ".join(f"{spec}: {join_names(n)}" for spec, n in zip(specs, each, strict=True))
+        raise DataError(
+            f"the domains share {'one' if shared else 'no'} class and need two or more ({said}); "
+            "rename classes that mean the same"
+        )
+    return shared
+
+
+def _classes_of(spec: str | Path, **options: Any) -> tuple[str, ...]:
+    found = resolve(spec)
+    if isinstance(found, Dataset):
+        return found.class_names
+    if isinstance(found, PictureTable | Shards):
+        return _pictures_of(found).class_names
+    if found.is_dir():
+        return class_folders_of(found)
+    return open_domain(spec, **options).class_names
+
+
+def _pictures_of(found: PictureTable | Shards) -> FoundPictures:
+    if isinstance(found, PictureTable):
+        return picture_tables.find_pictures(found)
+    return tar_shards.find_pictures(found)
+
+
 def _open_dataset(dataset: Dataset, request: _Request) -> Domain:
-    domain = dataset.load(None, request.split, download=request.download, progress=request.progress)
-    if isinstance(domain.store, ResidentStore):
-        inputs = _harmonised(dataset.name, domain.store.tensor.numpy(), request)
-        domain = replace(domain, store=ResidentStore(torch.from_numpy(inputs)))
+    given: Any = {"download": request.download, "progress": request.progress}
+    if dataset.listing is not None:
+        listing = dataset.list(None, request.split, **given)
+        domain = replace(request.open(listing, PHOTO_SIZE), name=dataset.name)
     else:
-        _refuse_pictures(dataset.name, domain.input_shape[0], request)
+        domain = dataset.load(None, request.split, **given)
+        if isinstance(domain.store, ResidentStore):
+            inputs = _harmonised(dataset.name, domain.store.tensor.numpy(), request)
+            domain = replace(domain, store=ResidentStore(torch.from_numpy(inputs)))
+        else:
+            _refuse_pictures(dataset.name, domain.input_shape[0], request)
     if request.labels == "ignored":
         return replace(domain.unlabelled(), class_names=request.class_names or domain.class_names)
-    if request.class_names is None:
-        return domain
-    return _mapped(domain, request.class_names, request.labels_needed)
-
-
-def _mapped(domain: Domain, class_names: tuple[str, ...], labels_needed: bool) -> Domain:
-    """The same items with labels that count into ``class_names``."""
-    if domain.class_names == class_names or domain.labels is None:
-        return domain
-    check_class_names(domain.name, domain.class_names, class_names, labels_needed)
-    table = torch.tensor([class_names.index(name) for name in domain.class_names])
-    return replace(domain, labels=table[domain.labels], class_names=class_names)
-
-
-def _open_folder(path: Path, request: _Request) -> Domain:
-    listing = _list(path, request)
-    domain = open_listing(
-        listing,
-        size=request.size or FOLDER_SIZE,
-        channels=request.channels or FOLDER_CHANNELS,
-        resident_limit=request.resident_limit,
-    )
-    return replace(domain, class_names=listing.class_names or request.class_names or ())
+    return request.classes_of(domain)
 
 
 def _list(path: Path, request: _Request) -> Listing:
@@ -239,41 +351,44 @@ def _list(path: Path, request: _Request) -> Listing:
     if plain:
         return list_plain(path)
     if request.class_names is not None:
-        return list_known_classes(path, request.class_names, request.labels_needed)
-    return list_class_folders(path)
+        return list_known_classes(
+            path, request.class_names, request.labels_needed, request.only_classes
+        )
+    return list_class_folders(path, request.only_classes)
 
 
 def _open_npz(path: Path, request: _Request) -> Domain:
     if path.suffix.lower() != ".npz":
         raise DataError(
-            f"{path} is a {path.suffix or 'plain'} file; give a folder of images, a .npz file with "
-            "x and y, a table (.csv, .parquet, .svmlight), or a registered data set"
+            f"{path} is a {path.suffix or 'plain'} file; give a folder of images, .tar shards, a .npz "
+            "file with x and y, a table (.csv, .parquet, .svmlight), or a registered data set"
         )
     content = read_npz(path)
     inputs = _harmonised(str(path), inputs_of(path, content), request)
     store = ResidentStore(torch.from_numpy(np.ascontiguousarray(inputs)))
     if request.labels == "ignored":
         return Domain(path.stem, store, None, request.class_names or ())
-    labels, names = labels_of(path, content, request.class_names, request.labels_needed)
+    labels, names = labels_of(path, content, request.names_at_once, request.labels_needed)
     if labels is None and request.labels == "required":
         raise DataError(
             f"{path} has no array 'y' with labels; save it with np.savez(path, x=…, y=…)"
         )
     tensor = None if labels is None else torch.from_numpy(labels)
-    return Domain(path.stem, store, tensor, names)
+    return request.classes_of(Domain(path.stem, store, tensor, names))
 
 
 def _harmonised(name: str, inputs: np.ndarray, request: _Request) -> np.ndarray:
     if inputs.ndim == 4:
-        return harmonise(inputs, request.size, request.channels)
+        return harmonise(inputs, request.size, request.channels, request.fit)
     _refuse_pictures(name, inputs.shape[1], request)
     return inputs
 
 
 def _open_table(path: Path, request: _Request) -> Domain:
-    domain = (request.tables or Tables()).open(path, request.labels, request.class_names)
+    tables = request.tables or Tables()
+    domain = tables.open(path, request.labels, request.names_at_once)
     _refuse_pictures(str(path), domain.input_shape[0], request)
-    return domain
+    return request.classes_of(domain)
 
 
 def _refuse_pictures(name: str, features: int, request: _Request) -> None:
