@@ -15,6 +15,9 @@ def values():
     """A record of every field."""
     number = st.floats(allow_nan=False, allow_infinity=False)
     domain = {"name": "d", "shape": (3, 28, 28), "class_names": ["a"], "items": {"train": 3}}
+    place = st.fixed_dictionaries(
+        {"name": st.text(max_size=5), "n": st.integers(0, 99), "accuracy": st.none() | number}
+    )
     evaluation = st.fixed_dictionaries(
         {
             "step": st.integers(0, 10**9),
@@ -22,7 +25,12 @@ def values():
             "source_accuracy": st.floats(0, 1),
             "scores": st.dictionaries(st.text(max_size=5), number, max_size=3),
             "predicted_class_shares": st.lists(st.floats(0, 1), max_size=4),
-        }
+        },
+        optional={
+            "source_auroc": st.none() | st.floats(0, 1),
+            "oracle_target_auroc": st.none() | st.floats(0, 1),
+            "place_metrics": st.lists(place, max_size=2),
+        },
     )
     warning = st.fixed_dictionaries(
         {"step": st.integers(0, 9), "kind": st.text(), "message": st.text()}
@@ -133,3 +141,13 @@ def test_numbers_that_are_none_survive(raw, tmp_path):
 def test_a_record_of_the_first_day_can_be_read(raw, tmp_path):
     (tmp_path / "record.json").write_text(json.dumps(raw))
     assert read_record(tmp_path).status == "running"
+
+
+def test_an_evaluation_from_before_areas_were_kept_can_be_read(raw, tmp_path):
+    older = {"step": 5, "seconds": 1.0, "source_accuracy": 0.5, "scores": {"entropy": -1.0},
+             "predicted_class_shares": [1.0], "oracle_target_accuracy": 0.25}  # fmt: skip
+    (tmp_path / "record.json").write_text(json.dumps({**raw, "evaluations": [older]}))
+    record = read_record(tmp_path)
+    (read,) = record.evaluations
+    assert (read.source_auroc, read.oracle_target_auroc, read.place_metrics) == (None, None, [])
+    assert (read.oracle_target_accuracy, record.place_metrics) == (0.25, [])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from sklearn.metrics import roc_auc_score
 from torchmetrics.functional.classification import (
     binary_auroc,
     multiclass_calibration_error,
@@ -12,7 +13,12 @@ from torchmetrics.functional.classification import (
 )
 
 from acclimate.core.errors import DataError
-from acclimate.validators.metrics import CALIBRATION_BINS, labelled_metrics
+from acclimate.validators.metrics import (
+    CALIBRATION_BINS,
+    labelled_metrics,
+    macro_auroc,
+    place_metrics,
+)
 
 NAMES = ("ant", "bee", "cow", "doe")
 
@@ -116,3 +122,57 @@ def test_perfect_and_saturated():
 def test_refuses_what_cannot_be_measured(logits, labels, said):
     with pytest.raises(DataError, match=said):
         labelled_metrics(logits, labels, ["a", "b"])
+
+
+@pytest.mark.parametrize("rounding", [None, 1.0])
+@pytest.mark.parametrize("classes", [2, 4, 31])
+def test_macro_auroc_is_scikit_learns(classes, rounding):
+    logits, labels = random_case(400, classes, classes, rounding)
+    labels[:classes] = torch.arange(classes)  # scikit-learn wants every class to be there
+    probabilities = torch.softmax(logits.double(), dim=1).numpy()
+    if classes == 2:
+        # its two-class form takes one score, whose area is that of either class
+        expected = roc_auc_score(labels, probabilities[:, 1])
+    else:
+        expected = roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+    assert macro_auroc(logits, labels) == pytest.approx(expected, abs=1e-12)
+    names = [str(k) for k in range(classes)]
+    assert macro_auroc(logits, labels) == labelled_metrics(logits, labels, names).auroc
+
+
+def test_macro_auroc_leaves_out_absent_classes():
+    logits, _ = random_case(60, 5, 1)
+    labels = torch.arange(60) % 3
+    probabilities = torch.softmax(logits.double(), dim=1).numpy()
+    expected = np.mean([roc_auc_score(labels == k, probabilities[:, k]) for k in range(3)])
+    assert macro_auroc(logits, labels) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels"),
+    [
+        (torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)),
+        (torch.randn(4, 3), torch.ones(4, dtype=torch.int64)),
+        (torch.tensor([[float("nan"), 0.0], [0.0, 1.0]]), torch.tensor([0, 1])),
+    ],
+    ids=["empty", "one class", "not finite"],
+)
+def test_macro_auroc_of_what_cannot_be_ranked(logits, labels):
+    assert macro_auroc(logits, labels) is None
+
+
+def test_macro_auroc_of_half_precision_logits_on_any_graph():
+    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]).half().requires_grad_()
+    assert macro_auroc(logits, torch.tensor([0, 1, 1])) == 0.5
+
+
+def test_places_are_measured_each_by_itself():
+    logits, labels = random_case(90, 4, 2)
+    places = torch.arange(90) % 2
+    first, second, third = place_metrics(logits, labels, places, ["one", "two", "three"])
+    for number, found in ((0, first), (1, second)):
+        here = labelled_metrics(logits[places == number], labels[places == number], NAMES)
+        assert (found.n, found.accuracy, found.auroc) == (
+            here.n, pytest.approx(here.accuracy), here.auroc,
+        )  # fmt: skip
+    assert (first.n + second.n, third.n, third.accuracy, third.auroc) == (90, 0, None, None)

@@ -53,11 +53,25 @@ class DomainSummary(_Part):
     notes: list[str] = Field(default_factory=list, description="what else was found in the data")
 
 
+class PlaceMetrics(_Part):
+    """Held-out items of one of several sources: accuracy and macro AUROC, both in [0, 1].
+
+    ``None`` where there is nothing to measure on, see ``LabelledMetrics.auroc``.
+    """
+
+    name: str
+    n: int
+    accuracy: float | None
+    auroc: float | None = None
+
+
 class Evaluation(_Part):
     """What was measured at one checkpoint.
 
     ``scores`` holds every label-free validator's value (higher is better throughout).
-    ``oracle_target_accuracy`` is on the evaluate split and enters no choice.
+    ``source_auroc`` is the macro one-vs-rest area on the held-out source. ``oracle_target_accuracy``
+    and ``oracle_target_auroc`` are on the evaluate split and enter no choice. ``place_metrics``:
+    where several sources were pooled, the held-out items of each.
     """
 
     step: int
@@ -66,6 +80,9 @@ class Evaluation(_Part):
     scores: dict[str, float]
     predicted_class_shares: list[float]
     oracle_target_accuracy: float | None = None
+    source_auroc: float | None = None
+    oracle_target_auroc: float | None = None
+    place_metrics: list[PlaceMetrics] = Field(default_factory=list)
 
 
 class Estimate(_Part):
@@ -172,6 +189,9 @@ class RunRecord(_Part):
     choice: str | None = Field(default=None, description="why this algorithm, where auto chose it")
     source_metrics: LabelledMetrics | None = None
     oracle_target_metrics: LabelledMetrics | None = None
+    place_metrics: list[PlaceMetrics] = Field(
+        default_factory=list, description="held-out items of each of several sources"
+    )
     estimate: Estimate | None = None
     verdict: Verdict | None = None
     warnings: list[Warned] = Field(default_factory=list)

@@ -13,6 +13,8 @@ from acclimate.report.run import Array, Samples
 from acclimate.report.table import percent, shown_evaluation
 
 _MOST_CELLS_WITH_TEXT = 13
+# names that rise to their tick end at it: turned the other way the last one is cut off, and left out
+_SLANTED = {"tickangle": -45}
 _BLUES = [[0.0, "#FFFFFF"], [0.35, "#BBD9EC"], [0.7, "#4C97C6"], [1.0, "#08467A"]]
 _PURPLES = [[0.0, "#FFFFFF"], [0.35, "#DCC9EA"], [0.7, "#9B6DBD"], [1.0, "#4B1D66"]]
 
@@ -44,14 +46,15 @@ def _confusion(title: str, metrics: LabelledMetrics, oracle: bool) -> Chart:
         "ygap": 1,
         "hovertemplate": "label %{y}, predicted %{x}: %{customdata} (%{z:.0%})<extra></extra>",
     }
-    if few:
-        trace |= {"text": counts.tolist(), "texttemplate": "%{text}", "textfont": {"size": 11}}
+    if few:  # empty cells stay empty, so that the eye finds the others
+        text = [[str(count) if count else "" for count in row] for row in counts.tolist()]
+        trace |= {"text": text, "texttemplate": "%{text}", "textfont": {"size": 11}}
     # positions as ticks, not names as categories: two classes may share a (shortened) name
     ticks: dict[str, Any] = {"showgrid": False, "ticklen": 0, "linewidth": 0}
     if len(names) <= 40:
         ticks |= {"tickmode": "array", "tickvals": positions, "ticktext": names}
     layout = chart.frame(
-        xaxis={**ticks, "title": {"text": "predicted", "standoff": 8}},
+        xaxis={**ticks, **_SLANTED, "title": {"text": "predicted", "standoff": 8}},
         yaxis={**ticks, "title": {"text": "label", "standoff": 8}, "autorange": "reversed"},
     )
     return Chart(
@@ -161,7 +164,9 @@ def shares_chart(record: RunRecord, samples: Samples | None) -> Chart | None:
     names = _names(record, len(predicted))
     ticks = {"tickmode": "array", "tickvals": list(range(len(names)))}
     ticks["ticktext"] = [chart.plotly_text(name, 14) for name in names]
-    layout = chart.frame(xaxis=ticks if len(names) <= 40 else {}, yaxis={"tickformat": ".0%"})
+    layout = chart.frame(
+        xaxis={**ticks, **_SLANTED} if len(names) <= 40 else {}, yaxis={"tickformat": ".0%"}
+    )
     layout |= {"barmode": "group", "bargap": 0.25, "hovermode": "x unified"}
     legend = [
         LegendEntry(name, colour, "hatched" if pattern else "square", (index,))

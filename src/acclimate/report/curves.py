@@ -17,6 +17,7 @@ _SPELLED_OUT = {
     "learning_rate": "learning rate",
     "loss": "total",
 }
+_PLACE_LINES = ("#117733", "#D55E00", "#AA4499", "#8A6D00", "#4A5560")
 _SHARE_WORDS = ("accuracy", "share", "probability", "reversal_weight", "confidence")
 
 
@@ -27,7 +28,7 @@ def learning_curves(record: RunRecord, metrics: Metrics) -> list[Chart]:
     shares = [name for name in names if name not in losses and _is_share(name, metrics[name])]
     others = [name for name in names if name not in losses and name not in shares]
     charts = [_losses(metrics, losses), _shares(metrics, shares)]
-    charts += [_accuracies(record), _scores(record)]
+    charts += [_accuracies(record), _areas(record), _scores(record)]
     charts += [_other(metrics, name) for name in others]
     return [one for one in charts if one is not None]
 
@@ -131,28 +132,78 @@ def _other(metrics: Metrics, name: str) -> Chart:
 
 
 def _accuracies(record: RunRecord) -> Chart | None:
-    if not record.evaluations:
-        return None
     evaluations = record.evaluations
-    source = [e.source_accuracy for e in evaluations]
-    oracle = [math.nan if (a := e.oracle_target_accuracy) is None else a for e in evaluations]
-    traces = [_points(evaluations, source, "source validation", chart.SOURCE, "circle", ".1%")]
-    legend = [LegendEntry("source validation", chart.SOURCE, "line", (0,))]
-    words = f"source accuracy from {source[0]:.1%} to {source[-1]:.1%}"
+    if not evaluations:
+        return None
+    return _by_domain(
+        record,
+        "Accuracy",
+        [e.source_accuracy for e in evaluations],
+        [_known(e.oracle_target_accuracy) for e in evaluations],
+        ".1%",
+        chart.share_axis(),
+    )
+
+
+def _areas(record: RunRecord) -> Chart | None:
+    evaluations = record.evaluations
+    source = [_known(e.source_auroc) for e in evaluations]
+    oracle = [_known(e.oracle_target_auroc) for e in evaluations]
+    if not (_any_finite(source) or _any_finite(oracle)):
+        return None
+    lowest = min(value for value in (*source, *oracle) if math.isfinite(value))
+    axis = {"range": [min(0.5, lowest) - 0.015, 1.015]}
+    return _by_domain(record, "AUROC", source, oracle, ".3f", axis)
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _by_domain(
+    record: RunRecord,
+    what: str,
+    source: Sequence[float],
+    oracle: Sequence[float],
+    hover: str,
+    axis: dict[str, Any],
+) -> Chart:
+    """One measure at each evaluation: of the source, of each of several sources, of the target."""
+    evaluations, name = record.evaluations, "source validation"
+    traces = [_points(evaluations, source, name, chart.SOURCE, "circle", hover)]
+    legend = [LegendEntry(name, chart.SOURCE, "line", (0,))]
+    words = f"source {what} from {source[0]:{hover}} to {source[-1]:{hover}}"
+    for index, (place, values) in enumerate(_places(evaluations, what)):
+        colour = _PLACE_LINES[index % len(_PLACE_LINES)]
+        legend.append(LegendEntry(place, colour, "dot", (len(traces),)))
+        traces.append(_points(evaluations, values, place, colour, "circle-open", hover))
+        traces[-1]["line"] |= {"dash": "dot", "width": 1.4}
     if _any_finite(oracle):
         name = "target (oracle)"
-        traces.append(_points(evaluations, oracle, name, chart.ORACLE, "diamond-open", ".1%"))
+        legend.append(LegendEntry(name, chart.ORACLE, "dash", (len(traces),)))
+        traces.append(_points(evaluations, oracle, name, chart.ORACLE, "diamond-open", hover))
         traces[-1]["line"]["dash"] = "dash"
-        legend.append(LegendEntry(name, chart.ORACLE, "dash", (1,)))
-        words += f"; oracle target accuracy from {oracle[0]:.1%} to {oracle[-1]:.1%}"
-    layout = chart.frame("step", yaxis=chart.share_axis(), hovermode="x unified")
+        words += f"; oracle target {what} from {oracle[0]:{hover}} to {oracle[-1]:{hover}}"
+    layout = chart.frame("step", yaxis=axis, hovermode="x unified")
     _mark_chosen(layout, record)
     caption = _chosen_in_words(record)
+    if what == "AUROC":
+        caption = "Macro average of the one-vs-rest areas; 0.5 is chance, 1 a perfect ranking."
     if _any_finite(oracle):
         caption += " The dashed oracle curve used target labels and had no part in the choice."
-    description = f"Line chart of accuracy at each evaluation: {words}. {caption}"
+    description = f"Line chart of {what} at each evaluation: {words}. {caption}"
     figure = {"data": traces, "layout": layout}
-    return Chart("Accuracy at each evaluation", description, figure, legend, caption)
+    return Chart(f"{what} at each evaluation", description, figure, legend, caption)
+
+
+def _places(evaluations: Sequence[Evaluation], what: str) -> list[tuple[str, list[float]]]:
+    """Name and values of each of several sources; nothing for a single one."""
+    names = list(dict.fromkeys(place.name for e in evaluations for place in e.place_metrics))
+    if len(names) < 2:
+        return []
+    rows = [{place.name: place for place in e.place_metrics} for e in evaluations]
+    field = "accuracy" if what == "Accuracy" else "auroc"
+    return [(name, [_known(getattr(row.get(name), field, None)) for row in rows]) for name in names]
 
 
 def _scores(record: RunRecord) -> Chart | None:

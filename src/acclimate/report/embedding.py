@@ -38,8 +38,14 @@ class Embedding:
     mixing: float
 
 
-def embed_jointly(source: Array, target: Array) -> Embedding | str:
-    """The plane of both, or in words why there is none. ``source``, ``target``: (n, D)."""
+def embed_jointly(
+    source: Array, target: Array, start: Array | None = None, iterations: int = 1000
+) -> Embedding | str:
+    """The plane of both, or in words why there is none. ``source``, ``target``: (n, D).
+
+    ``start``: (2n, 2), a plane of the same items to begin from in place of the principal
+    components. ``iterations``: of t-SNE, from 250 on.
+    """
     union = np.concatenate([source, target])
     finite = np.isfinite(union).all(axis=1)
     if finite.sum() < FEWEST_POINTS:
@@ -51,7 +57,8 @@ def embed_jointly(source: Array, target: Array) -> Embedding | str:
     # scale first: float16 features may be large enough for squared distances to overflow
     reduced = _reduce((known - known.mean(axis=0)) / spread)
     plane = np.full((len(union), 2), np.nan)
-    plane[finite] = _normalise(_fit_tsne(reduced))
+    begun = None if start is None else start[finite]
+    plane[finite] = _normalise(_fit_tsne(reduced, begun, iterations))
     is_target = (np.arange(len(union)) >= len(source))[finite]
     return Embedding(plane[: len(source)], plane[len(source) :], _mixing(reduced, is_target))
 
@@ -61,11 +68,14 @@ def _reduce(features: Array) -> Array:
     return np.asarray(PCA(components, random_state=0).fit_transform(features), dtype=np.float32)
 
 
-def _fit_tsne(features: Array) -> Array:
+def _fit_tsne(features: Array, start: Array | None, iterations: int) -> Array:
     perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
+    begin: Any = "pca" if features.shape[1] >= 2 else "random"
+    if start is not None and start.std() > 0:
+        # as small as scikit-learn makes its principal components, so that clusters can still move
+        begin = np.asarray(1e-4 * (start - start.mean(axis=0)) / start.std(), dtype=np.float32)
     # one job: the page must come out the same on every machine
-    start = "pca" if features.shape[1] >= 2 else "random"
-    tsne = TSNE(2, perplexity=perplexity, init=start, random_state=0, n_jobs=1)
+    tsne = TSNE(2, perplexity=perplexity, init=begin, max_iter=iterations, random_state=0, n_jobs=1)
     return np.asarray(tsne.fit_transform(features), dtype=np.float64)
 
 

@@ -18,7 +18,7 @@ from acclimate.core.files import write_text_atomically
 from acclimate.core.records import Outcome, RunRecord
 from acclimate.report.chart import embed
 from acclimate.report.run import Run, load_run
-from acclimate.report.section import build_section
+from acclimate.report.section import Effort, build_section
 from acclimate.report.seeds import (
     has_several_seeds,
     once_per_seed,
@@ -35,8 +35,11 @@ from acclimate.report.table import (
 )
 
 TEMPLATES = Path(__file__).parent / "templates"
-# a t-SNE of 600 + 600 items takes 3 s on one core; with several runs each gets fewer
-_POINTS_ALONE, _POINTS_AMONG_SEVERAL = 600, 300
+# a t-SNE of 600 + 600 items takes 3 s on one core, a frame of 200 + 200 less than one; with
+# several runs each gets fewer
+_ALONE, _AMONG_SEVERAL = (600, 6, 200), (300, 4, 100)
+# of all pictures in the page; with plotly.js (2 MB) and the charts one run stays below 8 MB
+_PICTURE_BYTES = 4_500_000
 
 
 def write_report(run_folders: Sequence[Path], output: Path, title: str | None = None) -> Path:
@@ -67,9 +70,10 @@ def write_page(runs: Sequence[Run], output: Path, title: str | None = None) -> P
 def render_report(runs: Sequence[Run], title: str | None = None) -> str:
     """The page as text."""
     records = compared_records(runs)
-    points = _POINTS_ALONE if len(runs) == 1 else _POINTS_AMONG_SEVERAL
+    sizes = _ALONE if len(runs) == 1 else _AMONG_SEVERAL
+    effort = Effort(*sizes, picture_bytes=_PICTURE_BYTES // len(runs))
     sections = [
-        build_section(run, f"run{index}", points, _before(run, records))
+        build_section(run, f"run{index}", effort, _before(run, records))
         for index, run in enumerate(runs)
     ]
     headings, cells = text_table(comparison_rows(records))

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from acclimate.core.errors import AcclimateError
+from acclimate.core.errors import AcclimateError, RecordError
 from acclimate.core.records import RunRecord, read_record
 
 Array = np.ndarray[Any, Any]
 Metrics = dict[str, list[float]]
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Items:
 
     ``inputs``: (n, h, w, c) uint8, ``None`` for vectors. ``logits``: (n, K) and ``features``:
     (n, D) float64. ``labels``: (n,) int64; the target's come from ``oracle.npz`` or are ``None``.
+    ``large``: (m, h, w, c) uint8, larger pictures of the items at ``large_indices``, (m,).
     """
 
     inputs: Array | None
@@ -33,12 +35,14 @@ class Items:
     logits: Array
     features: Array
     names: list[str]
+    large: Array | None = None
+    large_indices: Array | None = None
 
     def __len__(self) -> int:
         return len(self.logits)
 
     def take(self, indices: Array) -> Items:
-        """The items at ``indices``."""
+        """The items at ``indices``, without their larger pictures."""
         return Items(
             inputs=None if self.inputs is None else self.inputs[indices],
             labels=None if self.labels is None else self.labels[indices],
@@ -158,9 +162,28 @@ def _read_samples(folder: Path, notes: list[str]) -> Samples | None:
         target = _items(arrays, "target", labels.get("target_labels"), names.get("target"), indices)
         source = _items(arrays, "source", arrays.get("source_labels"), names.get("source"), None)
         return Samples(source, target)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         notes.append(f"samples.npz was not read: {type(error).__name__}: {error}")
         return None
+
+
+def stored_features(path: Path) -> tuple[Array, Array, Array]:
+    """Features (n, D) and (m, D) float64 of one evaluation's source and target, source labels (n,).
+
+    Raises ``RecordError`` in one line for a file that is not whole.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            source, target = (
+                np.asarray(file[f"{domain}_features"], dtype=np.float64)
+                for domain in ("source", "target")
+            )
+            labels = np.asarray(file["source_labels"], dtype=np.int64)
+        if len(labels) != len(source):
+            raise ValueError(f"{len(source)} items but {len(labels)} labels")
+        return source.reshape(len(source), -1), target.reshape(len(target), -1), labels
+    except _UNREADABLE as error:
+        raise RecordError(f"{path.name} is damaged") from error
 
 
 def _read_shift(path: Path, notes: list[str]) -> Shift | None:
@@ -205,4 +228,15 @@ def _items(
     for part, values in parts.items():
         if values is not None and len(values) != count:
             raise ValueError(f"{domain} has {count} logits but {len(values)} {part}")
-    return Items(inputs, labels, logits, features.reshape(count, -1), names)
+    large = _larger_pictures(arrays, domain, count)
+    return Items(inputs, labels, logits, features.reshape(count, -1), names, *large)
+
+
+def _larger_pictures(
+    arrays: dict[str, Array], domain: str, count: int
+) -> tuple[Array | None, Array | None]:
+    large, indices = arrays.get(f"{domain}_large"), arrays.get(f"{domain}_large_indices")
+    if large is None or indices is None or large.ndim != 4 or large.dtype != np.uint8:
+        return None, None
+    fits = len(large) == len(indices) and bool(np.all((indices >= 0) & (indices < count)))
+    return (large, indices) if fits else (None, None)

@@ -12,10 +12,26 @@ import numpy as np
 from acclimate.core.records import Warned
 from acclimate.report import classes, curves, embedding, gallery
 from acclimate.report.chart import Chart, LegendEntry
+from acclimate.report.film import Film, make_film
+from acclimate.report.measured import Measured, measured
 from acclimate.report.run import Array, Run, Samples, Shift
-from acclimate.report.sprites import Sheet, make_sheet
+from acclimate.report.sprites import LARGE_SIDE, Sheet, make_sheet
 from acclimate.report.table import algorithm_label, seed_of, task_label
 from acclimate.report.words import VerdictWords, verdict_words
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much one run gets of the page and of the time that it takes to make.
+
+    ``points``: most items per domain in a t-SNE; ``frames`` and ``frame_points``: of the film.
+    ``picture_bytes``: of all its pictures in the page.
+    """
+
+    points: int
+    frames: int
+    frame_points: int
+    picture_bytes: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,8 @@ class Section:
     notes: list[str]
     groups: list[Group]
     planes: FeaturePlanes
+    film: Film
+    measured: Measured
     strips: list[gallery.Strip]
     thumbnails: dict[str, Thumbnails]
     tables: list[tuple[str, list[tuple[str, str]]]]
@@ -66,16 +84,16 @@ class Section:
     skipped: list[tuple[str, list[str]]] = field(default_factory=list)
 
 
-def build_section(run: Run, key: str, points: int, oracle_baseline: float | None) -> Section:
-    """``key`` prefixes the ids in the page, ``points``: most items per domain in the t-SNE.
+def build_section(run: Run, key: str, effort: Effort, oracle_baseline: float | None) -> Section:
+    """``key`` prefixes the ids in the page.
 
     ``oracle_baseline``: source-only's oracle target accuracy, where it is known.
     """
     samples, notes = run.samples, list(run.notes)
     names = _class_names(run)
     strips = gallery.strips(samples.target, names) if samples else []
-    chosen = _chosen_items(samples, points)
-    thumbnails = _thumbnails(samples, chosen, strips)
+    chosen = _chosen_items(samples, effort.points)
+    thumbnails = _thumbnails(samples, chosen, strips, effort.picture_bytes)
     record = run.record
     return Section(
         key=key,
@@ -85,6 +103,8 @@ def build_section(run: Run, key: str, points: int, oracle_baseline: float | None
         notes=notes,
         groups=list(_groups(run)),
         planes=_planes(run, chosen, thumbnails, names),
+        film=make_film(run.folder, record, names, frames=effort.frames, points=effort.frame_points),
+        measured=measured(record),
         strips=strips,
         thumbnails=thumbnails,
         tables=_tables(run),
@@ -133,21 +153,44 @@ def _chosen_items(samples: Samples | None, points: int) -> dict[str, Array]:
 
 
 def _thumbnails(
-    samples: Samples | None, chosen: dict[str, Array], strips: list[gallery.Strip]
+    samples: Samples | None, chosen: dict[str, Array], strips: list[gallery.Strip], most: int
 ) -> dict[str, Thumbnails]:
+    """Sheets of "source" and "target", and "large": the target's strips again where they are photos.
+
+    ``most``: bytes of all of them together.
+    """
     if samples is None:
         return {}
     result = {}
+    large = _large(samples, strips, most // 4)
+    if large is not None:
+        result["large"] = large
     for domain, items in (("source", samples.source), ("target", samples.target)):
         shown = set(chosen[domain].tolist())
         if domain == "target":
             shown |= {tile.index for strip in strips for tile in strip.tiles}
         order = sorted(shown)
-        sheet = None if items.inputs is None else make_sheet(items.inputs[order])
+        sheet = None
+        if items.inputs is not None:
+            sheet = make_sheet(items.inputs[order], most_bytes=most * 3 // 8)
         if sheet is not None:
             cells = {index: sheet.cell(place) for place, index in enumerate(order)}
             result[domain] = Thumbnails(sheet, cells)
     return result
+
+
+def _large(samples: Samples, strips: list[gallery.Strip], most: int) -> Thumbnails | None:
+    large, indices = samples.target.large, samples.target.large_indices
+    if large is None or indices is None:
+        return None
+    places = {int(index): place for place, index in enumerate(indices)}
+    order = sorted({tile.index for strip in strips for tile in strip.tiles})
+    if not order or not places.keys() >= set(order):
+        return None
+    sheet = make_sheet(large[[places[index] for index in order]], LARGE_SIDE, most)
+    if sheet is None:
+        return None
+    return Thumbnails(sheet, {index: sheet.cell(place) for place, index in enumerate(order)})
 
 
 def _planes(
@@ -240,7 +283,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _as_text(value: Any) -> str:
-    if value is None:
+    if value is None or value == {}:
         return "–"
     if isinstance(value, str):
         return value

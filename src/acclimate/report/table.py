@@ -35,6 +35,8 @@ class Row:
     seconds: float
     chosen_step: int | None
     warnings: tuple[str, ...]
+    source_auroc: float | None = None
+    oracle_target_auroc: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain values, for JSON."""
@@ -192,6 +194,10 @@ def _row(record: RunRecord, gap: float | None) -> Row:
         seconds=record.training_seconds,
         chosen_step=record.chosen.step if record.chosen else None,
         warnings=tuple(dict.fromkeys(warned.kind for warned in record.warnings)),
+        source_auroc=record.source_metrics.auroc if record.source_metrics else None,
+        oracle_target_auroc=(
+            record.oracle_target_metrics.auroc if record.oracle_target_metrics else None
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from acclimate.core.records import Estimate, RunRecord
@@ -106,7 +107,7 @@ def _interval(estimate: Estimate) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
+    text = re.sub(r"(?<![\w.])-(?=\d)", "−", text.strip())  # a minus, not a hyphen
     return text and text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 

@@ -100,7 +100,8 @@
     const scope = button.closest(".planes");
     const colouring = button.dataset.colouring;
     for (const other of all(".switch button", scope)) other.setAttribute("aria-pressed", String(other === button));
-    for (const part of all(".legend, p[data-colouring]", scope)) part.hidden = part.dataset.colouring !== colouring;
+    const parts = all(".legend, p[data-colouring], g[data-colouring]", scope);
+    for (const part of parts) part.toggleAttribute("hidden", part.dataset.colouring !== colouring);
     for (const entry of all(".legend button", scope)) entry.setAttribute("aria-pressed", "true");
     for (const plot of all(".plot", scope)) {
       draw(plot).then(() => Plotly.restyle(plot, { visible: plot.data.map((trace) => trace.meta.colouring === colouring) }));
