@@ -9,6 +9,8 @@ import pandas
 import pytest
 from sklearn.datasets import dump_svmlight_file
 
+from acclimate.data.safe_pipeline import load_pipeline
+
 SHORT = ("--steps", "20", "--batch-size", "16", "--evaluations", "2")
 
 
@@ -106,6 +108,89 @@ def test_a_killed_run_goes_on_and_a_second_stage_needs_the_same_features(acclima
     done = fit(acclimate, "d.csv", "c.csv", *OPTIONS, *third)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "other features" in done.err
+
+
+MORE = ("--source", "c.csv")
+
+
+def test_several_sources(acclimate, tables):
+    """Columns become the features of all of them; words of the second are known, and its rows named."""
+    c = rows(70, 3, age=2).replace({"review": {"good film": "grand film", "poor film": "odd film"}})
+    c.to_csv("c.csv", index=False)
+    options = (*OPTIONS, "--algorithm", "multi-source-dann", "--no-baseline", "--no-report")
+    done = fit(acclimate, "a.csv", "b.csv", *MORE, *options)
+    assert done.code == 0, done.err
+    run = tables / "out"
+    record = json.loads((run / "record.json").read_text())
+    assert record["source"]["name"] == "a + c"
+    assert sum(record["source"]["items"].values()) == 150
+    weights = json.loads((run / "features.json").read_text())["weights"]
+    assert {row["name"][:6] for row in weights["largest"]} <= {"row-0-", "row-3-"}
+    assert "review: grand film" in load_pipeline(run / "table.skops").feature_names
+    c.drop(columns=["y", "nr"]).to_csv("new.csv", index=False)
+    done = acclimate("predict", "out", "new.csv")
+    assert (done.code, done.err) == (0, "")
+    assert acclimate("fit", "--output", "out", "--resume", "--no-report").code == 0
+    # the second as a Parquet file, and in the first one's place
+    c.to_parquet("c.parquet")
+    again = ("--output", "again", "--source", "a.csv")
+    assert fit(acclimate, "c.parquet", "b.csv", *options, *again).code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda f: f.drop(columns="y"), ["--label y: c.csv has no such column"]),
+        (lambda f: f.drop(columns="age"), ["c.csv has no column 'age', compared with a.csv"]),
+        (lambda f: f.assign(age="old"), ["'age' holds numbers in a.csv and words in c.csv"]),
+        (lambda f: f.assign(y="maybe"), ["c.csv", "'maybe'"]),
+        (
+            lambda f: f.assign(y=["no", *[None] * 69]),
+            ["c.csv: column 'y' has no label in 69 of 70"],
+        ),
+        (lambda f: f.assign(nr="one"), ["c.csv: the id in column 'nr' of row 1 is there twice"]),
+        (lambda f: f.head(0), ["c.csv has no rows"]),
+    ],
+)
+def test_second_sources_that_do_not_fit(acclimate, tables, change, said):
+    change(rows(70, 3)).to_csv("c.csv", index=False)
+    check(fit(acclimate, "a.csv", "b.csv", *MORE, *OPTIONS), tables, *said)
+
+
+def test_a_column_that_one_of_three_tables_lacks_values_in(acclimate, tables):
+    rows(70, 3).assign(age=None).to_csv("c.csv", index=False)
+    done = fit(acclimate, "a.csv", "b.csv", *MORE, *OPTIONS, "--no-baseline", "--no-report")
+    assert done.code == 0, done.err
+    assert "age" in load_pipeline(tables / "out" / "table.skops").feature_names
+
+
+def test_several_sources_of_two_kinds(acclimate, tables):
+    np.savez("x.npz", x=np.eye(20), y=np.arange(20) % 2)
+    for other in ("x.npz", "digits"):
+        done = fit(acclimate, "a.csv", "b.csv", "--source", other, *OPTIONS)
+        check(done, tables, "a.csv is a table of named columns", "give two of a kind")
+
+
+def test_an_algorithm_chosen_for_tables(acclimate, tables, monkeypatch):
+    """Every candidate learns from the same features, and the run can read new rows."""
+    from acclimate.training import auto
+
+    monkeypatch.setattr(auto, "_seconds_per_step", lambda settings: 0.01)
+    kept = auto.fit_auto.__kwdefaults__
+    candidates = {**kept, "candidates": ("dann", "deep-coral")}
+    monkeypatch.setattr(auto.fit_auto, "__kwdefaults__", candidates)
+    rows(70, 3, age=2).to_csv("c.csv", index=False)
+    line = ("fit", "--source", "a.csv", *MORE, "--target", "b.csv", *OPTIONS, "--output", "out")
+    done = acclimate(
+        *line, "--algorithm", "auto", "--budget", 0.1, "--evaluations", 2, "--batch-size", 16
+    )
+    assert done.code == 0, done.err
+    runs = [tables / "out", *(tables / "out-candidates" / "rung-0").iterdir()]
+    assert len(runs) == 4  # source-only is always tried
+    described = [json.loads((run / "model.json").read_text())["table"] for run in runs]
+    assert all(each == described[0] for each in described)
+    assert "proxy A-distance is" in (tables / "out" / "report.html").read_text(encoding="utf-8")
+    assert json.loads(acclimate("predict", "out", "b.csv", "--json").out)["n"] == 60
 
 
 def test_svmlight(acclimate, tmp_path):

@@ -11,7 +11,7 @@ import pandas
 import pytest
 import torch
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from skops import io as skops_io
 
@@ -21,7 +21,7 @@ from acclimate.data.domain import ResidentStore, SparseStore
 from acclimate.data.safe_pipeline import TABLE_NAME, load_pipeline, save_pipeline
 from acclimate.data.table_domains import learn_tables, load_tables
 from acclimate.data.table_options import TableOptions
-from acclimate.data.table_pipeline import fit_pipeline
+from acclimate.data.table_pipeline import BUCKETS, fit_pipeline
 
 KINDS = {"age": "numeric", "city": "category", "words": "text"}
 WORDS = ["good fine film", "bad dull film", "fine film", "dull film"] * 6
@@ -68,6 +68,43 @@ def test_text_is_as_scikit_learn_counts_it(pipeline):
     np.testing.assert_allclose(rows[:, part], words.transform(WORDS).toarray(), rtol=1e-5)
 
 
+@pytest.fixture
+def hashed():
+    return fit_pipeline([cast(table(), KINDS), cast(table(12), KINDS)], KINDS, "hashing")
+
+
+def test_hashed_text_is_as_scikit_learn_counts_it(hashed):
+    """Buckets hold counts of words and pairs, weighed by the rows of both tables."""
+    hashing = HashingVectorizer(
+        ngram_range=(1, 2), n_features=BUCKETS, alternate_sign=False, norm=None
+    )
+    weigh = TfidfTransformer(sublinear_tf=True).fit(hashing.transform([*WORDS, *WORDS[:12]]))
+    new = ["a good fine film good", "never seen before", "", "dull"] * 6
+    rows = hashed.transform("a", cast(table(words=new), KINDS))
+    assert sparse.issparse(rows)
+    assert hashed.feature_names[-1] == f"words: bucket {BUCKETS - 1}"
+    assert hashed.width == rows.shape[1] == 5 + BUCKETS
+    expected = weigh.transform(hashing.transform(new))
+    np.testing.assert_allclose(rows[:, 5:].data, expected.data, rtol=1e-6)
+    np.testing.assert_array_equal(rows[:, 5:].indices, expected.indices)
+    # words that were never seen fill buckets of their own
+    assert hashed.wordless(rows) == ["6 of 24 rows have no known word in 'words'"]
+
+
+def test_hashed_text_comes_back_from_disk_the_same(tmp_path, hashed, pipeline):
+    save_pipeline(tmp_path / TABLE_NAME, hashed)
+    again = load_pipeline(tmp_path / TABLE_NAME)
+    assert (again.feature_names, again.kinds) == (hashed.feature_names, KINDS)
+    frame = cast(table(words=["unheard of film", "", "good", "bad"] * 6), KINDS)
+    found, expected = again.transform("a", frame), hashed.transform("a", frame)
+    assert (found != expected).nnz == 0
+    # no list of words is kept, which is what hashing is for
+    save_pipeline(tmp_path / "listed.skops", pipeline)
+    for name, listed in ((TABLE_NAME, False), ("listed.skops", True)):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            assert (b"fine film" in archive.read("schema.json")) == listed
+
+
 def test_rare_and_unknown_categories_share_a_feature():
     city = ["Paris"] * 20 + ["Oslo", "Oslo", "Bern", "Genf"]
     kinds = {"city": "category"}
@@ -87,9 +124,14 @@ def test_rows_without_known_words_are_counted(pipeline):
     ]
 
 
-def test_text_without_words():
-    with pytest.raises(DataError, match="'words' has no word that stands in 3 rows"):
-        fit_pipeline([cast(table(words=[f"w{i}" for i in range(24)]), KINDS)], KINDS)
+@pytest.mark.parametrize("text_features", ["tf-idf", "hashing"])
+def test_text_without_words(text_features):
+    different = cast(table(words=[f"word{i}" for i in range(24)]), KINDS)
+    for frames in ([different], [cast(table(words=[""] * 24), KINDS)]):
+        with pytest.raises(DataError, match="'words' has no word that stands in 3 rows"):
+            fit_pipeline(frames, KINDS, text_features)
+    thrice = cast(table(words=["again"] * 3 + [f"word{i}" for i in range(21)]), KINDS)
+    fit_pipeline([thrice], KINDS, text_features)
 
 
 def test_it_comes_back_from_disk_the_same(tmp_path, pipeline):

@@ -1,13 +1,14 @@
 """The classifier with two domains: every spelling, every kind of label and row, every mistake."""
 
 import pickle
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -147,6 +148,48 @@ def test_clone_pickle_grid_and_pipeline(source, target):
     search = GridSearchCV(pipeline, {"adaptedclassifier__algorithm": ["source-only", "dann"]}, cv=2)
     search.fit(*source, adaptedclassifier__X_target=target[0])
     assert search.predict(target[0]).shape == (110,)
+
+
+class Noting(AdaptedClassifier):
+    """Notes how many rows of each domain it is fitted to."""
+
+    seen: ClassVar[list[tuple[int, int]]] = []
+
+    def fit(self, X, y, X_target=None, sample_domain=None):
+        count = len(X_target) if sample_domain is None else int((sample_domain < 0).sum())
+        self.seen.append((len(X) - (0 if sample_domain is None else count), count))
+        return super().fit(X, y, X_target=X_target, sample_domain=sample_domain)
+
+
+@pytest.fixture
+def seen():
+    Noting.seen.clear()
+    return Noting.seen
+
+
+def searched(**more):
+    return GridSearchCV(Noting(steps=2, random_state=0, evaluations=1), {"batch_size": [8]}, **more)
+
+
+def test_a_search_by_domains_shows_every_fold_the_whole_target(source, target, seen):
+    """As the page has it: source rows are held out, and the target's never."""
+    X, y, domain = joint(source, target)
+    folds = PredefinedSplit(np.where(domain >= 0, np.arange(len(X)) % 3, -1))
+    search = searched(cv=folds).fit(X, y, sample_domain=domain)
+    assert seen == [*[(80, 110)] * 3, (120, 110)]
+    # so even the accuracy of held-out rows is the source's alone
+    alone = Noting(steps=2, random_state=0, evaluations=1, batch_size=8)
+    held = np.arange(len(X)) % 3 == 0
+    kept = ~held | (domain < 0)
+    alone.fit(X[kept], y[kept], sample_domain=domain[kept])
+    assert search.cv_results_["split0_test_score"][0] == alone.score(X[~kept], y[~kept])
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(110, 55), (109, 110)])
+def test_a_search_cuts_a_target_as_long_as_the_source(source, target, seen, rows, shown):
+    """What the page warns of: scikit-learn takes it for something that belongs to the rows of X."""
+    searched(cv=2).fit(source[0][:rows], source[1][:rows], X_target=target[0])
+    assert [count for _, count in seen] == [shown, shown, 110]
 
 
 def test_nothing_global_is_changed(source, target):

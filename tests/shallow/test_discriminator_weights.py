@@ -39,6 +39,8 @@ def test_every_row_is_weighed_by_classifiers_that_have_not_seen_it(rows):
         of_target = classifier.fit(joint[train], domain[train]).predict_proba(joint[held])[:, 1]
         expected[held] = of_target / (1 - of_target)
     fitted = DiscriminatorWeights(classifier, cv=3, random_state=5).fit(X, X_target=X_target)
+    # twice and a half as many rows of the target are no sign of it
+    assert fitted.mean_ratio_ == pytest.approx(expected[:120].mean() * 120 / 300)
     expected = expected[:120] / expected[:120].mean()
     np.testing.assert_allclose(fitted.weights_, expected)
 

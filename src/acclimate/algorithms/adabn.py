@@ -32,6 +32,6 @@ class AdaBn(SourceOnly):
         if not any(isinstance(module, DomainBatchNorm) for module in network.modules()):
             raise ConfigurationError(
                 "adabn needs a network with BatchNorm for each domain: give --set "
-                "network.normalisation=domain, or leave network.normalisation out"
+                "network.normalisation=domain (a backbone: --batch-norm domain), or leave it out"
             )
         return {}

@@ -52,9 +52,9 @@ class Dann(Algorithm):
         """The domain classifier's loss behind the reversal, and its accuracy."""
         assert views.target is not None
         reversal = self.weight * domain_ramp(views.progress, self.gamma)
-        classifier = modules["domain_classifier"]
+        classifier, layer = modules["domain_classifier"], self.attach or attach_layer_of(views)
         outputs = [
-            classifier(reverse_gradient(_attached(view.layers, self.attach), reversal))
+            classifier(reverse_gradient(view.layers[layer], reversal))
             for view in (views.source, views.target)
         ]
         accuracy = domain_accuracy(*outputs)
@@ -64,9 +64,10 @@ class Dann(Algorithm):
         }
 
 
-def _attached(layers: Mapping[str, Tensor], name: str | None) -> Tensor:
-    # without a name the first layer, the backbone's output, is where the papers attach
-    return layers[name] if name else next(iter(layers.values()))
+def attach_layer_of(views: Views) -> str:
+    """Where the network's paper attaches its domain classifier; without a network the first layer."""
+    name: str | None = getattr(views.network, "attach_layer", None)
+    return name or next(iter(views.source.layers))
 
 
 def domain_classifier(width: int, hidden: tuple[int, ...]) -> nn.Sequential:

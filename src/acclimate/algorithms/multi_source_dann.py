@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from acclimate.algorithms.base import algorithms
-from acclimate.algorithms.dann import Dann
+from acclimate.algorithms.dann import Dann, attach_layer_of
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import NetworkOutput, Views
 from acclimate.layers.gradient_reversal import reverse_gradient
@@ -59,7 +59,7 @@ class MultiSourceDann(Dann):
         self, views: Views, modules: nn.ModuleDict
     ) -> tuple[Tensor, dict[str, Tensor | float]]:
         reversal = self.weight * domain_ramp(views.progress, self.gamma)
-        features = reverse_gradient(jointly(views, self.attach), reversal)
+        features = reverse_gradient(jointly(views, self.attach or attach_layer_of(views)), reversal)
         domains, places = modules["domain_classifier"](features), places_of(views)
         return domain_cross_entropy(domains, places), {
             "domain_accuracy": domain_accuracies(domains, places),

@@ -30,20 +30,21 @@ def shallow(
 ) -> None:
     """Seconds, peak memory and accuracy of shallow adapters, ours and others', on books → dvd reviews.
 
-    Comparisons with skada need it installed, see 'make peers'.
+    Comparisons with skada and adapt need them installed, see 'make peers'; adapt without TensorFlow.
     """
     from acclimate.core.errors import RunError
     from acclimate.experiments.bench_shallow import bench, find
 
-    found = []
+    found, failed = [], RunError("nothing was compared")
     for comparison in find(name or []):
-        console.note(comparison.name)
+        console.note(f"{comparison.name}, {comparison.other}")
         try:
             found.append(bench(comparison, rounds, threads))
         except RunError as error:
-            if name:
-                raise
             console.warn(f"left out: {error}")
+            failed = error
+    if name and not found:
+        raise failed
     if json:
         console.print_json({"comparisons": [_plain(each) for each in found], "threads": threads})
         return

@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acclimate.cli import console
+from acclimate.cli.backbone_options import (
+    BackboneOption,
+    BatchNormOption,
+    FreezeOption,
+    WeightsOption,
+)
 from acclimate.cli.machine_options import (
     DeviceOption,
     DevicesOption,
+    JointLossesOption,
+    NodesOption,
     PrecisionOption,
+    StrategyOption,
+    SyncBatchNormOption,
 )
 from acclimate.cli.method_options import (
     AlgorithmOption,
@@ -28,8 +38,11 @@ from acclimate.cli.options import JsonOption
 from acclimate.cli.picture_options import (
     AugmentationOption,
     ChannelsOption,
+    ClassesOption,
+    FitOption,
     MemoryLimitOption,
     PreprocessingOption,
+    ResizeOption,
     SizeOption,
     WorkersOption,
 )
@@ -42,6 +55,7 @@ from acclimate.cli.training_options import (
     GradientClipOption,
     LearningRateOption,
     LogEveryOption,
+    LoggerOption,
     MomentumOption,
     OptimiserOption,
     ScheduleOption,
@@ -93,6 +107,7 @@ def fit(
         bool,
         typer.Option("--unlabelled-target", help="The target's subfolders are no classes."),
     ] = False,
+    classes: ClassesOption = None,
     target_labels: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +133,10 @@ def fit(
     budget: BudgetOption = None,
     start_from: StartFromOption = None,
     network: NetworkOption = None,
+    backbone: BackboneOption = None,
+    weights: WeightsOption = None,
+    freeze: FreezeOption = None,
+    batch_norm: BatchNormOption = None,
     settings: SettingsOption = None,
     validator: ValidatorOption = None,
     steps: StepsOption = None,
@@ -133,7 +152,10 @@ def fit(
     sharpness: SharpnessOption = None,
     evaluations: EvaluationsOption = None,
     log_every: LogEveryOption = None,
+    logger: LoggerOption = None,
     size: SizeOption = None,
+    resize: ResizeOption = None,
+    fit: FitOption = None,
     channels: ChannelsOption = None,
     augmentation: AugmentationOption = None,
     preprocessing: PreprocessingOption = None,
@@ -145,6 +167,10 @@ def fit(
     id: IdOption = None,
     device: DeviceOption = None,
     devices: DevicesOption = None,
+    nodes: NodesOption = None,
+    strategy: StrategyOption = None,
+    joint_losses: JointLossesOption = None,
+    sync_batch_norm: SyncBatchNormOption = None,
     precision: PrecisionOption = None,
 ) -> None:
     """Train on a labelled source and an unlabelled target; write a model, predictions, a report."""
@@ -252,6 +278,22 @@ def _was_begun_with(folder: Path, option: str) -> bool:
     return (folder / RECORD_NAME).exists() and said_in(read_record(folder).command, option)
 
 
+def _suggest_freezing(settings: FitSettings) -> None:
+    """Without a GPU a step of a whole backbone takes seconds; say what takes none."""
+    import torch
+
+    from acclimate.cli.processes import is_helper
+    from acclimate.training.opening import is_frozen
+
+    whole = settings.network == "backbone" and not is_frozen(settings)
+    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    if whole and not is_helper() and (settings.device == "cpu" or not gpu):
+        console.note(
+            "no GPU: a step of the whole backbone takes seconds here; with --freeze backbone its "
+            "features are made once and heads are trained in seconds"
+        )
+
+
 def _train(
     settings: FitSettings, folder: Path, baseline: bool, resume: bool, minutes: float | None
 ) -> RunRecord:
@@ -262,6 +304,7 @@ def _train(
     from acclimate.training.fit import fit as train
 
     command = shlex.join(["acclimate", *sys.argv[1:]])
+    _suggest_freezing(settings)
     watched: Any = nullcontext() if is_helper() else TerminalObserver()
     with watched as observer:
         if minutes is not None:

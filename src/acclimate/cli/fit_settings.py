@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from acclimate.core.configuration import Options
     from acclimate.training.settings import FitSettings
 
-_RENAMED = {"learning_rate": "--lr"}
+_RENAMED = {"learning_rate": "--lr", "loggers": "--logger"}
 
 
 def option_of(name: str) -> str:
@@ -41,7 +41,7 @@ def new_settings(
             )
     chosen = _chosen(given, assignments)
     try:
-        made = make_settings(protocol or "default", **chosen)
+        made = make_settings(protocol, **chosen)
     except ConfigurationError as error:
         raise _in_terms_of_options(error, option_of) from error
     _check_parts(made)
@@ -111,6 +111,7 @@ def said_in(command: str, option: str) -> bool:
 
 def _chosen(given: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     from acclimate.cli.assignments import parse_assignments
+    from acclimate.cli.backbone_options import as_network
     from acclimate.training.settings import FitSettings
 
     for name, value in given.items():
@@ -118,9 +119,17 @@ def _chosen(given: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, A
             raise ConfigurationError(f"{option_of(name)} {value}: should be a finite number")
     if given.get("steps") is not None and given.get("epochs") is not None:
         raise ConfigurationError("give --steps or --epochs, not both")
+    given = dict(given)
+    if (loggers := given.pop("logger", None)) is not None:
+        given["loggers"] = tuple(name for name in loggers if name != "none")
     own = {name: option_of(name) for name in FitSettings.model_fields}
     own = {name: option for name, option in own.items() if not name.endswith("_options")}
-    return {**given, **parse_assignments(assignments, own)}
+    assigned = parse_assignments(assignments, own)
+    of_network = assigned.get("network_options", {})
+    chosen = {**assigned, **as_network(given, of_network)}
+    if of_network:
+        chosen["network_options"] = {**of_network, **chosen.get("network_options", {})}
+    return chosen
 
 
 def _check_parts(settings: FitSettings) -> None:

@@ -11,8 +11,8 @@ METHOD = "Method"
 ProtocolOption = Annotated[
     str | None,
     typer.Option(
-        help="Where the defaults below come from: default, or paper (JMLR 2016).",
-        show_default="default",
+        help="Where the defaults below come from: default, photos, or paper (JMLR 2016).",
+        show_default="default, with a backbone photos",
         rich_help_panel=METHOD,
     ),
 ]
@@ -21,7 +21,7 @@ AlgorithmOption = Annotated[
     str | None,
     typer.Option(
         help="See 'acclimate list algorithms'; several: dann+mi; auto tries a few and chooses.",
-        show_default="dann-self-training",
+        show_default="dann-self-training, on a frozen backbone shallow",
         rich_help_panel=METHOD,
     ),
 ]

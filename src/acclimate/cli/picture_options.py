@@ -29,7 +29,7 @@ ChannelsOption = Annotated[
 AugmentationOption = Annotated[
     str | None,
     typer.Option(
-        help="none, light, strong, digits or photos.",
+        help="none, light, strong, digits, photos, crop-flip or rand-augment.",
         show_default="digits",
         rich_help_panel=PICTURES,
     ),
@@ -59,5 +59,31 @@ WorkersOption = Annotated[
         help="Processes that decode a streamed domain.",
         show_default="2",
         rich_help_panel=PICTURES,
+    ),
+]
+
+ResizeOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Side that pictures are kept at; each look cuts a square of --size out of it.",
+        show_default="--size, with a backbone 8/7 of it",
+        rich_help_panel=PICTURES,
+    ),
+]
+
+FitOption = Annotated[
+    str | None,
+    typer.Option(
+        help="squash, or crop: keep the ratio of the sides and cut the middle out.",
+        show_default="squash, with a backbone crop",
+        rich_help_panel=PICTURES,
+    ),
+]
+
+ClassesOption = Annotated[
+    str | None,
+    typer.Option(
+        help="all, or shared: leave out classes that only one of the domains has.",
+        show_default="all",
     ),
 ]

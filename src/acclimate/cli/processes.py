@@ -10,10 +10,27 @@ import time
 _PATIENCE = 3.0
 
 
+_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+
+
 def is_helper() -> bool:
     """Whether a launcher started this process beside a main one; known before training begins."""
-    several = _number("WORLD_SIZE") > 1
-    return several and any(_number(name) > 0 for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
+    several = max(_number("WORLD_SIZE"), _number("SLURM_STEP_NUM_TASKS")) > 1
+    return several and any(_number(name) > 0 for name in _RANKS)
+
+
+def started_together() -> tuple[int, int] | None:
+    """``--devices`` and ``--nodes`` as torchrun or srun have started them already; else ``None``.
+
+    Without them each of these processes would train the same run alone.
+    """
+    several, each = _number("WORLD_SIZE"), _number("LOCAL_WORLD_SIZE")
+    if several > 1 and each and "TORCHELASTIC_RUN_ID" in os.environ:
+        return each, several // each
+    several, nodes = _number("SLURM_STEP_NUM_TASKS"), _number("SLURM_STEP_NUM_NODES")
+    if several > 1 and nodes:
+        return several // nodes, nodes
+    return None
 
 
 def leave_group() -> bool:
@@ -37,6 +54,9 @@ def said_by_main_process() -> bool:
     """
     if not is_helper():
         return False
+    group = sys.modules.get("acclimate.training.process_group")
+    if group is not None and group.spoken_for() is not None:
+        return bool(group.spoken_for())
     parent, end = os.getppid(), time.monotonic() + _PATIENCE
     while os.getppid() == parent and time.monotonic() < end:
         time.sleep(0.05)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acclimate.cli import console, reproduce_amazon, reproduce_moons
+from acclimate.cli import console, reproduce_amazon, reproduce_moons, reproduce_office
 from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    table: Annotated[str, typer.Argument(help="digits, signs, amazon or moons.")],
+    table: Annotated[str, typer.Argument(help="digits, signs, office, amazon or moons.")],
     row: Annotated[
         list[str] | None,
         typer.Option(help="PAIR or PAIR/ROW, repeatable; all rows if not given."),
@@ -56,6 +56,23 @@ def reproduce(
         int | None,
         typer.Option(min=1, help="Optimiser steps of each row: a trial, not the table."),
     ] = None,
+    set: Annotated[
+        str | None,
+        typer.Option(
+            help="Of office: office-caltech-10, office-31, office-home or office-home-10.",
+            show_default=reproduce_office.SET,
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Of office: what makes features.", show_default=reproduce_office.BACKBONE
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Of office: the backbone's, hub or a file.", show_default="hub"),
+    ] = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     show: Annotated[
@@ -67,10 +84,25 @@ def reproduce(
 
     Stopped at any moment and called again, it goes on where it was. moons is a figure instead.
     """
+    of_office: dict[str, Any] = {"--set": set, "--backbone": backbone, "--weights": weights}
+    if table == reproduce_office.NAME:
+        reproduce_office.train_and_print(
+            set or reproduce_office.SET,
+            backbone or reproduce_office.BACKBONE,
+            weights or "hub",
+            row or [],
+            seed or list(range(seeds or 3)),
+            results or RESULTS,
+            threads,
+            show,
+            json,
+            {"--steps": steps, "--device": device != "auto", "--runs": runs},
+        )
+        return
     if table == reproduce_moons.NAME:
         chosen = seed or list(range(seeds or reproduce_moons.SEEDS))
-        others = {"--row": row, "--runs": runs, "--steps": steps, "--show": show}
-        others |= {"--device": device != "auto", "--threads": threads}
+        others: dict[str, Any] = {"--row": row, "--runs": runs, "--steps": steps, "--show": show}
+        others |= {"--device": device != "auto", "--threads": threads, **of_office}
         reproduce_moons.draw_and_print(chosen, results or reproduce_moons.RESULTS, json, others)
         return
     if table == reproduce_amazon.NAME:
@@ -82,9 +114,10 @@ def reproduce(
             threads,
             show,
             json,
-            {"--steps": steps, "--device": device != "auto"},
+            {"--steps": steps, "--device": device != "auto", **of_office},
         )
         return
+    _refuse(table, of_office)
     from acclimate.experiments.reproduce import jobs_of
     from acclimate.experiments.tables import find_table
 
@@ -104,6 +137,14 @@ def reproduce(
             torch.set_num_threads(threads)
         _run(jobs, bool(row), place, kept, changes)
     _say(found, jobs if row else [], kept, show, json)
+
+
+def _refuse(table: str, of_office: dict[str, Any]) -> None:
+    given = [option for option, value in of_office.items() if value is not None]
+    if given:
+        from acclimate.core.errors import ConfigurationError
+
+        raise ConfigurationError(f"{', '.join(given)}: for 'reproduce office', not for {table}")
 
 
 def _run(jobs: list[Job], named: bool, runs: Path, results: Path, changes: dict[str, Any]) -> None:

@@ -92,3 +92,12 @@ LogEveryOption = Annotated[
     int | None,
     typer.Option(help="Steps between logged rows.", show_default="50", rich_help_panel=TRAINING),
 ]
+
+LoggerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="tensorboard, wandb or mlflow, repeatable; none for metrics.csv alone.",
+        show_default="tensorboard",
+        rich_help_panel=TRAINING,
+    ),
+]

@@ -96,15 +96,16 @@ def load_tables(folder: Path, described: dict[str, Any] | None, width: int) -> T
 
 
 def learn_tables(
-    sources: Sequence[Path | None], target: Path | None, options: TableOptions
+    sources: Sequence[Path | int | None], target: Path | int | None, options: TableOptions
 ) -> Tables | None:
     """Fit what makes vectors of the rows of a task; ``None`` where no domain is a table.
 
-    ``None`` among the places stands for a registered data set. Raises ``ConfigurationError`` for
-    options that do not apply, ``DataError`` for files that cannot be used together.
+    ``None`` among the places stands for a registered data set, a number for one of vectors: how
+    many features it has. Raises ``ConfigurationError`` for options that do not apply, ``DataError``
+    for files that cannot be used together.
     """
     places = [*sources, target]
-    paths = [place for place in places if place is not None]
+    paths = [place for place in places if isinstance(place, Path)]
     framed = [path for path in paths if is_frame(path)]
     if not framed:
         if options.given:
@@ -112,14 +113,26 @@ def learn_tables(
                 f"{', '.join(options.given)}: only columns of CSV and Parquet files have names, and neither "
                 "source nor target is one"
             )
-        widths = [width_of(path) for path in paths if is_svmlight(path)]
-        return Tables(width=max(widths)) if widths else None
+        found = {path: width_of(path) for path in paths if is_svmlight(path)}
+        known = [place for place in places if isinstance(place, int)]
+        return Tables(width=_common_width(found, known)) if found else None
     if len(framed) < len(places):
         other = next((path for path in paths if path not in framed), "a registered data set")
         raise DataError(
             f"{framed[0]} is a table of named columns and {other} is not: give two of a kind"
         )
     return _learn_frames(framed[:-1], framed[-1], options)
+
+
+def _common_width(found: dict[Path, int], known: Sequence[int]) -> int:
+    """A file may lack the last features, which no row of it has; a registered set has all of its own."""
+    widest = max(found, key=lambda path: found[path])
+    if known and found[widest] > min(known):
+        raise DataError(
+            f"{widest} has features up to {found[widest] - 1}, the registered data set up to "
+            f"{min(known) - 1}: they must count the same features"
+        )
+    return min(known, default=found[widest])
 
 
 class _Read(NamedTuple):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Literal
 
 from pydantic import model_validator
 
 from acclimate.core.configuration import Options
+
+TextFeatures = Literal["tf-idf", "hashing"]
 
 
 class TableOptions(Options):

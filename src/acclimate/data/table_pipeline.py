@@ -11,6 +11,7 @@ import numpy as np
 
 from acclimate.core.errors import DataError
 from acclimate.data.columns import MISSING, Kind, Kinds
+from acclimate.data.table_options import TextFeatures
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
 
 VOCABULARY = 20_000  # words and pairs of words of a text column
+BUCKETS = 2**15  # that words and pairs of words of a text column are hashed into
 RARE = 3  # a category or a word in fewer rows teaches nothing
 CATEGORIES = 1000  # of a column; the rarest beyond share one feature
 _ID_LIKE = 0.9  # share of rows with a category of their own
@@ -91,34 +93,45 @@ class TablePipeline:
         return [part for part in self.transformer.transformers_ if part[0] != "remainder"]
 
 
-def fit_pipeline(frames: Sequence[DataFrame], kinds: Kinds) -> TablePipeline:
+def fit_pipeline(
+    frames: Sequence[DataFrame], kinds: Kinds, text_features: TextFeatures = "tf-idf"
+) -> TablePipeline:
     """Fit to the rows of all ``frames``, cast to ``kinds``, as one table.
 
     Numbers: the median where they are missing, with a feature that says so, then mean 0 and
     deviation 1. Categories: a feature each; those in fewer than 3 rows share one. Text: TF-IDF of
-    words and pairs of words, the 20,000 most frequent. Raises ``DataError`` for a text column
-    without words that come back.
+    words and pairs of words, of the 20,000 most frequent, or, for ``hashing``, of all of them in
+    32,768 buckets, without a list of the words. Raises ``DataError`` for a text column without words
+    that come back.
     """
     import pandas
     from sklearn.compose import ColumnTransformer
 
-    transformer = ColumnTransformer(_steps(kinds), sparse_threshold=0.3)
+    transformer = ColumnTransformer(_steps(kinds, text_features), sparse_threshold=0.3)
     everything = pandas.concat(frames, ignore_index=True)
     try:
         transformer.fit(everything)
     except ValueError as error:
         if "vocabulary" in str(error) or "no terms" in str(error):
-            texts = [name for name, kind in kinds.items() if kind == "text"]
-            raise DataError(
-                f"{' or '.join(map(repr, texts))} has no word that stands in {RARE} rows; is it "
-                "text? leave it out with --drop"
-            ) from error
+            raise _wordless([name for name, kind in kinds.items() if kind == "text"]) from error
         raise
-    for name, part, _ in transformer.transformers_:
-        if name.startswith("text"):
+    for name, part, column in transformer.transformers_:
+        if name.startswith("text") and text_features == "hashing":
+            # a bucket's weight tells in how many rows it is filled; 1e-9 is for rounding
+            seldom = 1 + np.log((1 + len(everything)) / (1 + RARE))
+            if part["weigh"].idf_.min() > seldom + 1e-9:
+                raise _wordless([column])
+        elif name.startswith("text"):
             # plain numbers: a file of arrays of one number each would take half a minute to write
             part.vocabulary_ = {word: int(place) for word, place in part.vocabulary_.items()}
     return TablePipeline(transformer)
+
+
+def _wordless(columns: Sequence[str]) -> DataError:
+    return DataError(
+        f"{' or '.join(map(repr, columns))} has no word that stands in {RARE} rows; is it text? leave "
+        "it out with --drop"
+    )
 
 
 def id_like(frame: DataFrame, kinds: Kinds) -> list[str]:
@@ -131,8 +144,7 @@ def id_like(frame: DataFrame, kinds: Kinds) -> list[str]:
     ]
 
 
-def _steps(kinds: Kinds) -> list[tuple[str, Any, Any]]:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def _steps(kinds: Kinds, text_features: TextFeatures) -> list[tuple[str, Any, Any]]:
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -152,12 +164,27 @@ def _steps(kinds: Kinds) -> list[tuple[str, Any, Any]]:
             handle_unknown="infrequent_if_exist", min_frequency=RARE, max_categories=CATEGORIES
         )
         steps.append(("category", encoder, category))
-    for number, name in enumerate(text):
-        words = TfidfVectorizer(
+    steps += [(f"text{number}", _words(text_features), name) for number, name in enumerate(text)]
+    return steps
+
+
+def _words(text_features: TextFeatures) -> Any:
+    from sklearn.feature_extraction.text import (
+        HashingVectorizer,
+        TfidfTransformer,
+        TfidfVectorizer,
+    )
+    from sklearn.pipeline import Pipeline
+
+    if text_features == "tf-idf":
+        return TfidfVectorizer(
             ngram_range=(1, 2), max_features=VOCABULARY, min_df=RARE, sublinear_tf=True
         )
-        steps.append((f"text{number}", words, name))
-    return steps
+    # counts as they are: signs that cancel collisions out have no logarithm
+    counts = HashingVectorizer(
+        ngram_range=(1, 2), n_features=BUCKETS, alternate_sign=False, norm=None
+    )
+    return Pipeline([("hash", counts), ("weigh", TfidfTransformer(sublinear_tf=True))])
 
 
 def _names(name: str, part: Any, columns: Any) -> list[str]:
@@ -167,6 +194,8 @@ def _names(name: str, part: Any, columns: Any) -> list[str]:
     if name == "category":
         each = zip(columns, part.categories_, part.infrequent_categories_, strict=True)
         return [one for column, known, rare in each for one in _categories(column, known, rare)]
+    if hasattr(part, "steps"):
+        return [f"{columns}: bucket {number}" for number in range(len(part["weigh"].idf_))]
     return [f"{columns}: {word}" for word in part.get_feature_names_out()]
 
 

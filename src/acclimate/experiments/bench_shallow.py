@@ -1,7 +1,7 @@
 """Shallow adapters beside other implementations of the same methods: seconds, memory, accuracy.
 
 Every measurement has a process of its own, so that its peak of memory is its own; the two sides of
-a comparison take turns.
+a comparison take turns. A method may be compared with several others.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ Side = Callable[[Task], Adapted]
 
 @dataclass(frozen=True)
 class Comparison:
-    """``features``: counts, words or ``dense words``; ``other``: whose implementation ours is held against."""
+    """``features``: counts, words or ``dense words``; ``other``: whose implementation ours is held against.
+
+    A name and another are together its own.
+    """
 
     name: str
     features: str
@@ -77,14 +80,17 @@ def _our_msda(task: Task) -> Adapted:
     return Adapted(source, model.transform(task.test.rows))
 
 
-def _plain_msda(task: Task) -> Adapted:
-    from scipy import sparse
+def _plain_msda(name: str) -> Side:
+    def adapt(task: Task) -> Adapted:
+        from scipy import sparse
 
-    from acclimate.experiments.plain_msda import plain_msda
+        from acclimate.experiments import plain_msda
 
-    fitted = sparse.vstack([task.source.rows, task.target.rows])
-    train, test = plain_msda(fitted, task.test.rows)
-    return Adapted(train[: task.source.rows.shape[0]], test)
+        fitted = sparse.vstack([task.source.rows, task.target.rows])
+        train, test = getattr(plain_msda, name)(fitted, task.test.rows)
+        return Adapted(train[: task.source.rows.shape[0]], test)
+
+    return adapt
 
 
 def _ours(make: Callable[[], Any]) -> Side:
@@ -120,6 +126,19 @@ def _skadas(make: Callable[[], Any]) -> Side:
     return adapt
 
 
+def _adapts(name: str, **options: Any) -> Side:
+    """A linear method of the library adapt, of what it has without TensorFlow."""
+
+    def adapt(task: Task) -> Adapted:
+        from acclimate.experiments.peer_adapt import linear_method
+
+        method = linear_method(name, verbose=0, **options)()
+        source = method.fit_transform(task.source.rows, task.target.rows)
+        return Adapted(source, method.transform(task.test.rows, domain="tgt"))
+
+    return adapt
+
+
 def _make(module: str, name: str, **options: Any) -> Callable[[], Any]:
     def made() -> Any:
         from importlib import import_module
@@ -129,46 +148,60 @@ def _make(module: str, name: str, **options: Any) -> Callable[[], Any]:
     return made
 
 
+_ALIGNMENT = _ours(
+    _make("acclimate.shallow.subspace_alignment", "SubspaceAlignment", n_components=COMPONENTS)
+)
+_CORAL = _ours(_make("acclimate.shallow.coral", "CORAL"))
+_TRANSFER = _ours(
+    _make("acclimate.shallow.transfer_components", "TransferComponents", n_components=COMPONENTS)
+)
+_LINEAR: dict[str, Any] = {"n_components": COMPONENTS, "kernel": "linear"}
+
 COMPARISONS = (
-    Comparison("msda", "counts", _our_msda, "the equations in float64", _plain_msda, 0.001),
     Comparison(
-        "subspace-alignment",
-        "dense words",
-        _ours(_make("acclimate.shallow.subspace_alignment", "SubspaceAlignment", n_components=COMPONENTS)),
-        "skada",
-        _skadas(_make("skada", "SubspaceAlignmentAdapter", n_components=COMPONENTS)),
+        *("msda", "counts", _our_msda),
+        *("the equations in float64", _plain_msda("plain_msda")),
+        strength=0.001,
     ),
     Comparison(
-        "coral",
-        "dense words",
-        _ours(_make("acclimate.shallow.coral", "CORAL")),
-        "skada",
-        _skadas(_make("skada", "CORALAdapter", reg=0.1)),
+        *("msda", "counts", _our_msda),
+        *("the same by elimination, as published", _plain_msda("plain_msda_by_elimination")),
+        strength=0.001,
     ),
     Comparison(
-        "transfer-components",
-        "dense words",
-        _ours(_make("acclimate.shallow.transfer_components", "TransferComponents", n_components=COMPONENTS)),
-        "skada",
-        _skadas(_make("skada", "TransferComponentAnalysisAdapter", n_components=COMPONENTS, kernel="linear")),
+        *("subspace-alignment", "dense words", _ALIGNMENT),
+        *("skada", _skadas(_make("skada", "SubspaceAlignmentAdapter", n_components=COMPONENTS))),
     ),
     Comparison(
-        "kernel-mean-matching",
-        "dense words",
-        _our_weights,
-        "skada",
-        _skadas(_make("skada", "KMMReweightAdapter")),
+        *("subspace-alignment", "dense words", _ALIGNMENT),
+        *("adapt", _adapts("SA", n_components=COMPONENTS)),
     ),
-)  # fmt: skip
+    Comparison(
+        *("coral", "dense words", _CORAL),
+        *("skada", _skadas(_make("skada", "CORALAdapter", reg=0.1))),
+    ),
+    Comparison(*("coral", "dense words", _CORAL), *("adapt", _adapts("CORAL", lambda_=0.1))),
+    Comparison(
+        *("transfer-components", "dense words", _TRANSFER),
+        *("skada", _skadas(_make("skada", "TransferComponentAnalysisAdapter", **_LINEAR))),
+    ),
+    Comparison(
+        *("transfer-components", "dense words", _TRANSFER), *("adapt", _adapts("TCA", **_LINEAR))
+    ),
+    Comparison(
+        *("kernel-mean-matching", "dense words", _our_weights),
+        *("skada", _skadas(_make("skada", "KMMReweightAdapter"))),
+    ),
+)
 
 
 def find(names: Sequence[str]) -> list[Comparison]:
     """The comparisons called ``names``, all without any; raises ``UnknownNameError``."""
-    known = {each.name: each for each in COMPARISONS}
+    known = list(dict.fromkeys(each.name for each in COMPARISONS))
     for name in names:
         if name not in known:
             raise UnknownNameError(f"no comparison {name!r}.{near_miss(name, known)}")
-    return [known[name] for name in names or known]
+    return [each for name in names or known for each in COMPARISONS if each.name == name]
 
 
 def bench(
@@ -176,7 +209,7 @@ def bench(
 ) -> Measured:
     """Both sides in turn. Raises ``RunError`` where one of them failed, with its last line."""
     pairs = [
-        tuple(_apart(comparison.name, side, threads, task) for side in ("ours", "theirs"))
+        tuple(_apart(comparison, side, threads, task) for side in ("ours", "theirs"))
         for _ in range(rounds)
     ]
     ours, theirs = (_median(side) for side in zip(*pairs, strict=True))
@@ -196,10 +229,12 @@ def _median(rounds: Sequence[Figures]) -> Figures:
     return Figures(*map(statistics.median, zip(*rounds, strict=True)))
 
 
-def _apart(name: str, side: str, threads: int | None, task: Task | None) -> Figures:
+def _apart(comparison: Comparison, side: str, threads: int | None, task: Task | None) -> Figures:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_measure, args=(theirs, name, side, threads, task))
+    # the comparison's place: its functions are not to be pickled
+    place = COMPARISONS.index(comparison)
+    process = context.Process(target=_measure, args=(theirs, place, side, threads, task))
     process.start()
     theirs.close()
     try:
@@ -208,18 +243,19 @@ def _apart(name: str, side: str, threads: int | None, task: Task | None) -> Figu
         found = "it ended without a word; was there enough memory?"
     process.join()
     if isinstance(found, str):
-        raise RunError(f"{name}, {side}: {found}")
+        whose = "ours" if side == "ours" else comparison.other
+        raise RunError(f"{comparison.name}, {whose}: {found}")
     return Figures(*found)
 
 
-def _measure(pipe: Any, name: str, side: str, threads: int | None, task: Task | None) -> None:
+def _measure(pipe: Any, place: int, side: str, threads: int | None, task: Task | None) -> None:
     """One measurement, in a process of its own."""
     from threadpoolctl import threadpool_limits
 
     from acclimate.training.devices import peak_memory_mib
 
     warnings.simplefilter("ignore")
-    comparison = find([name])[0]
+    comparison = COMPARISONS[place]
     try:
         task = _task(comparison.features) if task is None else task
         with threadpool_limits(threads):

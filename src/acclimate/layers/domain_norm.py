@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from acclimate.layers.batch_norm import BatchNormOfVectors
+from acclimate.layers.parted import PartedByDomain, keep_domains_apart
+
+__all__ = ["DomainBatchNorm", "keep_domains_apart", "use_statistics_of"]
 
 
-class DomainBatchNorm(nn.Module):
+class DomainBatchNorm(PartedByDomain, nn.Module):
     """One affine transform, two sets of statistics (Li et al., AdaBN, 2016; Chang et al., 2019).
 
     For pictures (N, C, H, W), and with ``vectors`` for (N, C).
@@ -19,18 +25,42 @@ class DomainBatchNorm(nn.Module):
     chooses the running statistics: 1 (target, the default) or 0 (source).
     """
 
-    def __init__(self, channels: int, *, vectors: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        vectors: bool = False,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+    ) -> None:
         super().__init__()
         kind = BatchNormOfVectors if vectors else nn.BatchNorm2d
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.statistics = nn.ModuleList(kind(channels, affine=False) for _ in range(2))
-        self.source_rows: int | None = None
+        self.statistics = nn.ModuleList(
+            kind(channels, eps=eps, momentum=momentum, affine=False) for _ in range(2)
+        )
         self.domain = 1
 
+    @classmethod
+    @torch.no_grad()
+    def of(cls, norm: _BatchNorm) -> Self:
+        """One that begins with the weights of ``norm`` and its statistics for both domains.
+
+        In evaluation it is the same function. ``norm`` is affine and tracks statistics.
+        """
+        vectors = isinstance(norm, nn.BatchNorm1d)
+        new = cls(norm.num_features, vectors=vectors, eps=norm.eps, momentum=norm.momentum)
+        new.weight.copy_(norm.weight)
+        new.bias.copy_(norm.bias)
+        for statistics in new.statistics:
+            statistics.load_state_dict(dict(norm.named_buffers()))
+        return new
+
     def forward(self, images: Tensor) -> Tensor:
-        if self.training and self.source_rows is not None:
-            parts = [images[: self.source_rows], images[self.source_rows :]]
+        source_rows = self.rows_of_source(len(images)) if self.training else None
+        if source_rows is not None:
+            parts = [images[:source_rows], images[source_rows:]]
             done = [
                 norm(part) for norm, part in zip(self.statistics, parts, strict=True) if len(part)
             ]
@@ -48,13 +78,6 @@ class DomainBatchNorm(nn.Module):
         source, target = self.statistics
         for known, guessed in zip(source.buffers(), target.buffers(), strict=True):
             guessed.copy_(known)
-
-
-def keep_domains_apart(network: nn.Module, source_rows: int) -> None:
-    """Tell every ``DomainBatchNorm`` where the source ends in the next training batch."""
-    for module in network.modules():
-        if isinstance(module, DomainBatchNorm):
-            module.source_rows = source_rows
 
 
 def use_statistics_of(network: nn.Module, domain: int) -> None:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from acclimate.core.errors import ConfigurationError, ModelFileError
 from acclimate.core.files import replace_atomically, write_text_atomically
@@ -22,6 +22,8 @@ from acclimate.models.network import Network, build_network
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
 FORMAT_VERSION = 1
+
+Description = TypeVar("Description", bound=BaseModel)
 
 
 class ModelDescription(BaseModel):
@@ -40,6 +42,9 @@ class ModelDescription(BaseModel):
     table: dict[str, Any] | None = Field(
         None, description="what makes inputs of a table's rows, where the model was made of one"
     )
+    pictures: dict[str, Any] | None = Field(
+        None, description="what makes inputs of pictures, where a frozen backbone does"
+    )
 
     @property
     def spec(self) -> Spec:
@@ -48,11 +53,8 @@ class ModelDescription(BaseModel):
 
 def save_model(folder: Path, network: Network, description: ModelDescription) -> None:
     """Write both files; each appears whole or not at all, the weights first."""
-    tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
-    }
     with replace_atomically(folder / WEIGHTS_NAME) as temporary:
-        save_file(tensors, temporary)
+        save_file(host_tensors(network), temporary)
     write_text_atomically(folder / DESCRIPTION_NAME, description.model_dump_json(indent=2) + "\n")
 
 
@@ -72,46 +74,74 @@ def read_model(folder: Path) -> ModelFiles:
         )
     description = _read_description(folder / DESCRIPTION_NAME)
     try:
-        network = build_network(description.network, description.options, description.spec)
+        network = build_network(
+            description.network, description.options, description.spec, bare=True
+        )
     except ConfigurationError as error:
         raise ModelFileError(f"{folder / DESCRIPTION_NAME}: {error}") from error
-    state = _read_weights(folder / WEIGHTS_NAME)
+    state = read_weights(folder / WEIGHTS_NAME)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise ModelFileError(
             f"{folder / WEIGHTS_NAME} does not hold the weights that {DESCRIPTION_NAME} describes: "
-            f"{_first_difference(network.state_dict(), state)}"
+            f"{first_difference(network.state_dict(), state)}"
         ) from error
     return ModelFiles(network.eval(), description)
 
 
+def host_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """The module's state as a safetensors file takes it: on the host, contiguous, nothing shared."""
+    tensors: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in module.state_dict().items():
+        host = tensor.detach().cpu().contiguous()
+        # a part that a module uses under two names is written twice, and read back into both
+        tensors[name] = host.clone() if host.data_ptr() in places and host.numel() else host
+        places.add(host.data_ptr())
+    return tensors
+
+
 def _read_description(path: Path) -> ModelDescription:
+    raw = read_json(path, "no model", "model description")
+    check_version(raw, path, FORMAT_VERSION)
+    return validated(ModelDescription, raw, path, "model description")
+
+
+def read_json(path: Path, nothing: str, what: str) -> Any:
+    """The JSON in ``path``; without it the folder holds ``nothing``, a phrase like "no model"."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelFileError(
-            f"{path.parent} holds no model ({path.name} is missing); "
+            f"{path.parent} holds {nothing} ({path.name} is missing); "
             "give a folder that 'acclimate fit' finished"
         ) from error
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} is not a model description: {error}") from error
+        raise ModelFileError(f"{path} is not a {what}: {error}") from error
+
+
+def check_version(raw: Any, path: Path, newest: int) -> None:
+    """Raise ``ModelFileError`` for a description that a later version wrote."""
     version = raw.get("version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    if isinstance(version, int) and version > newest:
         raise ModelFileError(
             f"{path} has format {version}, newer than this version's: update acclimate"
         )
+
+
+def validated(kind: type[Description], raw: Any, path: Path, what: str) -> Description:
+    """``raw`` as a ``kind``; the first problem is named in one line."""
     try:
-        return ModelDescription.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top level"
-        raise ModelFileError(
-            f"{path} is not a model description: {where}: {first['msg']}"
-        ) from error
+        raise ModelFileError(f"{path} is not a {what}: {where}: {first['msg']}") from error
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file that a run wrote; raises ``ModelFileError`` in one line."""
     try:
         return load_file(path)
     except FileNotFoundError as error:
@@ -122,7 +152,8 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _first_difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+def first_difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """What tells the names and shapes of two states apart, the first by name."""
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             return f"{name} is missing"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -66,30 +67,64 @@ class Network(nn.Module):
             )
         return self.layer_widths[layer]
 
+    def rate_share_of(self, parameter: str) -> float:
+        """Share of the learning rate at which the parameter of that name learns; 1 = all of it."""
+        return 1.0
+
+    @property
+    def wants_statistics(self) -> bool:
+        """Whether ``re_estimate_batch_norm`` has to show it pictures before it is trained."""
+        return False
+
     @torch.no_grad()
     def constrain(self) -> None:
         """Project the weights after an optimiser step; nothing unless a network says otherwise."""
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """What pretrained weights expect: pictures of side ``size``, in pixels, with each channel's
+    values, in [0, 1], less ``mean`` and then divided by ``deviation``."""
+
+    size: int
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
 
 
 class NetworkOptions(Options):
     """Options of one architecture; ``make`` gives the network."""
 
     description: ClassVar[str] = ""
+    #: the options with which BatchNorm keeps the statistics of source and target apart
+    keeping_domains_apart: ClassVar[Mapping[str, object]] = {"normalisation": "domain"}
 
     @abstractmethod
     def make(self, spec: Spec) -> Network:
-        """A network with fresh weights from torch's global generator."""
+        """A network with fresh weights from torch's global generator, or with pretrained ones."""
+
+    def input_facts(self) -> InputFacts | None:
+        """What its weights expect of pictures; ``None`` where they are fresh."""
+        return None
+
+    def bare(self) -> Self:
+        """The options of the same architecture without pretrained weights, whose ``make`` reads nothing."""
+        return self
 
 
 networks: Registry[type[NetworkOptions]] = Registry("network")
 
 
-def build_network(name: str, options: Mapping[str, object], spec: Spec) -> Network:
+def build_network(
+    name: str, options: Mapping[str, object], spec: Spec, *, bare: bool = False
+) -> Network:
     """The network called ``name`` for ``spec``, channels-last where it is convolutional.
 
-    Raises ``UnknownNameError`` for an unknown name and ``ConfigurationError`` for wrong options.
+    With ``bare`` no pretrained weights are read, for a caller who has the weights. Raises
+    ``UnknownNameError`` for an unknown name and ``ConfigurationError`` for wrong options.
     """
     configuration = networks.get(name).build(f"network {name}", options)
+    if bare:
+        configuration = configuration.bare()
     return configuration.make(spec).to(memory_format=torch.channels_last)
 
 

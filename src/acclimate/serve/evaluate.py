@@ -27,7 +27,7 @@ def open_for(
 
     ``spec``, ``split``, ``labels`` and ``resident_limit`` as in ``open_domain``, whose errors this raises.
     """
-    shape = model.spec.input_shape
+    shape = model.stored_shape
     channels, size = (shape[0], shape[1]) if len(shape) == 3 else (None, None)
     try:
         return open_domain(
@@ -40,6 +40,7 @@ def open_for(
             resident_limit=resident_limit,
             progress=progress,
             tables=model.tables,
+            fit=model.fit,
         )
     except NotPicturesError as error:
         raise DataError(
@@ -49,10 +50,10 @@ def open_for(
 
 def check_shape(model: LoadedModel, domain: Domain) -> None:
     """Raise ``DataError`` naming both shapes unless ``domain`` holds what ``model`` takes."""
-    if domain.input_shape != model.spec.input_shape:
+    if domain.input_shape != model.stored_shape:
         raise DataError(
             f"{domain.name} has items of shape {_times(domain.input_shape)}, "
-            f"but the model takes {_times(model.spec.input_shape)}"
+            f"but the model takes {_times(model.stored_shape)}"
         )
 
 

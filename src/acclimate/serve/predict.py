@@ -8,19 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.data.domain import Domain, ResidentStore
-from acclimate.data.images import decode, in_threads
+from acclimate.data.images import Fit, decode, in_threads
+from acclimate.data.sources import is_picture_list
 from acclimate.data.table_domains import is_table
 from acclimate.serve.annotate import AnnotationFolder
 from acclimate.serve.evaluate import check_shape, open_for
 from acclimate.serve.pictures import Picture, find_pictures
 from acclimate.serve.predictions import Prediction, best_classes, write_predictions
+from acclimate.serve.sharing import shared_out
 from acclimate.training.inference import LoadedModel
+from acclimate.training.process_group import together
 
 Progress = Callable[[int, int], None]
+Best = tuple[tuple[str, float], ...]
 
 
 @dataclass
@@ -43,27 +48,57 @@ def predict(
     annotate: Path | None = None,
     batch_size: int = 256,
     progress: Progress | None = None,
+    fabric: Fabric | None = None,
 ) -> Predicted:
     """Predict all that is in ``places`` and write the table ``output``, whole or not at all.
 
     ``places``: pictures, folders of pictures, .npz files with ``x``, and tables. ``annotate`` is a folder
-    for copies of the pictures with the class drawn on. Raises ``DataError`` when no picture can
-    be read, and ``RunError`` where writing would touch an original.
+    for copies of the pictures with the class drawn on. With ``fabric``, which is launched here once
+    nothing is wrong with the options, its processes share the batches, each on its device; the
+    first one writes, and on the others what is returned is empty. Raises ``DataError`` when no
+    picture can be read, and ``RunError`` where writing would touch an original.
     """
     copies = AnnotationFolder(annotate) if annotate is not None else None
     if copies is not None:
         copies.check()
-    tables = [place for place in places if _has_rows(place) and place.is_file()]
+    tables = [place for place in places if _has_rows(place)]
     others = [place for place in places if place not in tables]
     pictures, skipped = find_pictures(others, exclude=annotate) if others else ([], [])
     _check_output(output, [*tables, *(picture.path for picture in pictures)])
+    if fabric is None:
+        return _predict(model, tables, pictures, skipped, output, copies, batch_size, progress)
+    fabric.launch()
+    model.network.to(fabric.device)
+    with together(fabric, "predict again"):
+        return _predict(
+            model, tables, pictures, skipped, output, copies, batch_size, progress, fabric
+        )
+
+
+def _predict(
+    model: LoadedModel,
+    tables: Sequence[Path],
+    pictures: Sequence[Picture],
+    skipped: list[str],
+    output: Path,
+    copies: AnnotationFolder | None,
+    batch_size: int,
+    progress: Progress | None,
+    fabric: Fabric | None = None,
+) -> Predicted:
     done = Predicted(skipped=skipped)
     for table in tables:
-        predictions, notes = predict_table(model, table, batch_size)
+        predictions, notes, left_out = predict_table(model, table, batch_size, fabric)
         done.predictions += predictions
         done.notes += [f"{table}: {note}" for note in notes]
+        done.skipped += [f"{table}: {line}" for line in left_out]
     if pictures:
-        done.predictions += predict_pictures(model, pictures, skipped, batch_size, progress)
+        done.predictions += predict_pictures(model, pictures, skipped, batch_size, progress, fabric)
+    if fabric is not None:
+        # what is wrong with the data is said before the others go
+        fabric.barrier()
+        if not fabric.is_global_zero:
+            return Predicted()
     write_predictions(output, done.predictions)
     if copies is not None:
         _annotate(copies, done.predictions, progress)
@@ -71,21 +106,32 @@ def predict(
 
 
 def predict_table(
-    model: LoadedModel, path: Path, batch_size: int = 256
-) -> tuple[list[Prediction], tuple[str, ...]]:
-    """Predictions for every row of a table or of an .npz file's ``x``, and notes on them.
+    model: LoadedModel, path: Path, batch_size: int = 256, fabric: Fabric | None = None
+) -> tuple[list[Prediction], tuple[str, ...], tuple[str, ...]]:
+    """Predictions for every row of a table, a list of pictures or an .npz file; notes; what was skipped.
 
     A row is called by its id where the table has the column, else ``FILE/0``, ``FILE/1`` …
+    With ``fabric`` its processes share the rows, and the first one has them all.
     """
     domain = open_for(model, path, labels="ignored")
     check_shape(model, domain)
-    rows = best_classes(model, domain, batch_size)
+    parts = torch.split(torch.arange(len(domain)), batch_size)
+
+    def work(number: int) -> list[Best]:
+        part = domain.subset(parts[number])
+        return best_classes(model, part, batch_size, _device(fabric))
+
+    rows = [row for some in shared_out(len(parts), work, fabric) for row in some]
+    if fabric is not None and not fabric.is_global_zero:
+        return [], domain.notes, domain.skipped
     names = domain.item_names or [f"{path}/{number}" for number in range(len(rows))]
-    return [Prediction(*row) for row in zip(names, rows, strict=True)], domain.notes
+    return [Prediction(*row) for row in zip(names, rows, strict=True)], domain.notes, domain.skipped
 
 
 def _has_rows(place: Path) -> bool:
-    return place.suffix.lower() == ".npz" or is_table(place)
+    if is_picture_list(place):
+        return True
+    return place.is_file() and (place.suffix.lower() == ".npz" or is_table(place))
 
 
 def predict_pictures(
@@ -94,28 +140,41 @@ def predict_pictures(
     skipped: list[str],
     batch_size: int = 256,
     progress: Progress | None = None,
+    fabric: Fabric | None = None,
 ) -> list[Prediction]:
     """Predictions for the readable ones of ``pictures``; the others get a line in ``skipped``.
 
+    With ``fabric`` its processes share the batches, and the first one has what came of them all.
     Raises ``DataError`` when none can be read, ``ConfigurationError`` for a model of vectors.
     """
     size, channels = _picture_shape(model)
-    predictions: list[Prediction] = []
-    for start in range(0, len(pictures), batch_size):
+    starts = range(0, len(pictures), batch_size)
+
+    def work(number: int) -> tuple[list[tuple[int, Best]], list[str]]:
+        start, unreadable = starts[number], list[str]()
         some = pictures[start : start + batch_size]
-        read, items = _read(some, size, channels, skipped)
+        read, items = _read(some, size, channels, model.fit, unreadable)
+        rows: list[Best] = []
         if read:
             domain = Domain("the pictures", ResidentStore(items), None, model.class_names)
-            rows = best_classes(model, domain, batch_size)
-            predictions += [
-                Prediction(str(picture.path), best, picture)
-                for picture, best in zip(read, rows, strict=True)
-            ]
+            rows = best_classes(model, domain, batch_size, _device(fabric))
         if progress is not None:
             progress(start + len(some), len(pictures))
-    if not predictions:
+        return [(start + place, row) for place, row in zip(read, rows, strict=True)], unreadable
+
+    predictions: list[Prediction] = []
+    for rows, unreadable in shared_out(len(starts), work, fabric):
+        skipped += unreadable
+        for place, best in rows:
+            picture = pictures[place]
+            predictions.append(Prediction(str(picture.path), best, picture))
+    if not predictions and (fabric is None or fabric.is_global_zero):
         raise DataError(f"none of {len(pictures)} pictures can be read; {skipped[-1]}")
     return predictions
+
+
+def _device(fabric: Fabric | None) -> torch.device | str:
+    return "cpu" if fabric is None else fabric.device
 
 
 def _annotate(
@@ -139,7 +198,7 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
 
 
 def _picture_shape(model: LoadedModel) -> tuple[int, int]:
-    shape = model.spec.input_shape
+    shape = model.stored_shape
     if len(shape) != 3:
         raise ConfigurationError(
             f"this model takes vectors of {shape[0]} features, not pictures; give an .npz file or a table"
@@ -148,11 +207,13 @@ def _picture_shape(model: LoadedModel) -> tuple[int, int]:
 
 
 def _read(
-    pictures: Sequence[Picture], size: int, channels: int, skipped: list[str]
-) -> tuple[list[Picture], Tensor]:
+    pictures: Sequence[Picture], size: int, channels: int, fit: Fit, skipped: list[str]
+) -> tuple[list[int], Tensor]:
+    """Places of the readable ones among ``pictures``, and what they show, (N, size, size, channels)."""
+
     def attempt(picture: Picture) -> np.ndarray | str:
         try:
-            return decode(picture.path, size, channels)
+            return decode(picture.path, size, channels, fit)
         except MemoryError:
             raise
         # Pillow's decoders raise nearly anything on damaged input; the reason is kept and shown
@@ -160,11 +221,11 @@ def _read(
             return f"{picture.path}: {_reason(error)}"
 
     read, items = [], []
-    for picture, item in zip(pictures, in_threads(attempt, pictures), strict=True):
+    for place, item in enumerate(in_threads(attempt, pictures)):
         if isinstance(item, str):
             skipped.append(item)
         else:
-            read.append(picture)
+            read.append(place)
             items.append(item)
     return read, torch.from_numpy(np.stack(items)) if items else torch.empty(0)
 

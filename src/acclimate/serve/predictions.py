@@ -14,7 +14,7 @@ from acclimate.core.errors import DataError
 from acclimate.core.files import replace_atomically
 from acclimate.data.domain import Domain
 from acclimate.serve.pictures import Picture
-from acclimate.training.inference import LoadedModel
+from acclimate.training.inference import LoadedModel, outputs
 
 TOP = 3
 COLUMNS = ("file", "class", "probability", "class_2", "probability_2", "class_3", "probability_3")
@@ -41,13 +41,19 @@ class Prediction:
 
 
 def best_classes(
-    model: LoadedModel, domain: Domain, batch_size: int
+    model: LoadedModel, domain: Domain, batch_size: int, device: torch.device | str = "cpu"
 ) -> list[tuple[tuple[str, float], ...]]:
     """Up to three (class, probability) for each item of ``domain``, most probable first.
 
-    Raises ``DataError`` when the model's outputs are not finite.
+    The network has to be on ``device``. Raises ``DataError`` when the model's outputs are not finite.
     """
-    logits, _ = model.outputs(domain, batch_size)
+    logits, _ = outputs(
+        model.network,
+        model.preprocessing,
+        model.prepared(domain, device),
+        device=device,
+        batch_size=batch_size,
+    )
     return most_probable(logits, model.class_names, domain.name)
 
 

@@ -10,7 +10,7 @@ import torch
 from acclimate.core.records import read_record
 from acclimate.data import Dataset
 from acclimate.data.domain import Domain
-from acclimate.data.sources import has_test_split, resolve
+from acclimate.data.sources import has_test_split, item_folder, resolve
 from acclimate.data.table_domains import is_table
 from acclimate.serve.evaluate import open_for
 from acclimate.serve.predictions import Prediction, most_probable, write_predictions
@@ -41,6 +41,8 @@ def predict_target(
     for split in ("train", "test") if has_test_split(settings.target) else ("train",):
         limit = settings.memory_limit << 20
         domain = open_for(model, settings.target, split, labels="ignored", resident_limit=limit)
+        if model.features is not None:
+            domain = model.features.open(domain, device)  # kept from training
         rows += _predict(
             model, domain, _names(settings.target, split, domain), device, batch_size, progress
         )
@@ -74,7 +76,8 @@ def _names(spec: str, split: str, domain: Domain) -> list[str]:
     if domain.item_names is not None and is_table(Path(spec)):
         return list(domain.item_names)
     if domain.item_names is not None:
-        return [str(Path(spec) / name) for name in domain.item_names]
+        folder = item_folder(spec)
+        return [str(folder / name) if folder else name for name in domain.item_names]
     place = f"{domain.name}/{split}" if isinstance(resolve(spec), Dataset) else spec
     return [f"{place}/{number}" for number in range(len(domain))]
 

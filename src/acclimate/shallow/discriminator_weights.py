@@ -35,6 +35,8 @@ class DiscriminatorWeights(RatioWeighting):
 
     Attributes:
         weights_: (S,) float64 > 0 of mean 1.
+        mean_ratio_: mean of the source's odds before they were scaled to mean 1. That of true density
+            ratios is 1; far below it hardly any source row is like the target, and weights are noise.
         estimator_: fitted to all rows, 0 the source and 1 the target.
 
     >>> import numpy as np
@@ -66,7 +68,9 @@ class DiscriminatorWeights(RatioWeighting):
         )
         self.estimator_ = clone(classifier).fit(rows, domain)
         self._counts = counts
-        return self._odds(probabilities[: counts[0]])
+        ratios = self._odds(probabilities[: counts[0]])
+        self.mean_ratio_ = float(ratios.mean())
+        return ratios
 
     def _classifier(self, is_sparse: bool) -> BaseEstimator:
         if self.estimator is None:

@@ -7,13 +7,14 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, get_blas_funcs, get_lapack_funcs
 from sklearn.utils.validation import _check_feature_names_in
 
 from acclimate.core.errors import InputError
 from acclimate.shallow.base import Domains, DomainTransformer, Floats, Matrix, adapters, stacked
+from acclimate.shallow.threads import for_blocks
 
-_BLOCK = 2048  # rows that are mapped at a time
+_TILE = 512  # rows and columns of a symmetric matrix that are mirrored at a time
 
 
 @adapters.register("msda")
@@ -27,9 +28,9 @@ class MSDA(DomainTransformer):
 
     The paper's normal equations, W = P Q⁻¹ with matrices of D + 1 columns, are solved in another
     form: the bias is eliminated by centring, features are scaled so that Q = I + RᵀR with R (N, D),
-    and where there are fewer rows than features the N × N side of that is factorised. It is
-    conditioned well enough for float32, which everything is computed in. For 4,000 rows of 5,000
-    features that is about a third of the arithmetic.
+    and that or its N × N side is factorised, whichever takes less arithmetic. It is conditioned well
+    enough for float32, which everything is computed in. For 4,000 rows of 5,000 features that is
+    about a third of the arithmetic.
 
     Args:
         n_layers: L.
@@ -61,47 +62,53 @@ class MSDA(DomainTransformer):
         return tags
 
     def _learn(self, source: Matrix, target: Matrix, labels: NDArray[Any] | None) -> None:
-        self._stack(source, target, keep=False)
+        self._stack(source, target, keep=0)
 
     def _learn_and_map(self, domains: Domains) -> tuple[Matrix, Matrix]:
         # the rows' own hidden layers come for less than mapping them anew
-        everything = self._stack(domains.source, domains.target, keep=True)
-        assert everything is not None
         count = domains.source.shape[0]
-        return everything[:count], everything[count:]
+        wanted = 0 if domains.is_source is None else domains.target.shape[0]
+        kept = self._stack(domains.source, domains.target, keep=count + wanted)
+        return kept[:count], kept[count:]
 
-    def _stack(self, source: Matrix, target: Matrix, keep: bool) -> Floats | None:
-        """Fit every layer; returns the rows and their hidden layers where they are to be kept."""
+    def _stack(self, source: Matrix, target: Matrix, keep: int) -> Floats:
+        """Fit every layer; returns the first ``keep`` rows and their hidden layers."""
         self._check_options()
         # the same rows twice would change the ridge's weight and nothing else
         rows = _dense(source if target is source else stacked(source, target))
-        count, width = rows.shape
-        kept = None
-        if keep:
-            kept = np.empty((count, width * (self.n_layers + 1)), dtype=rows.dtype)
-            kept[:, :width] = rows
+        width = rows.shape[1]
+        kept = np.empty((keep, width * (self.n_layers + 1)), dtype=rows.dtype)
+        kept[:, :width] = rows[:keep]
         self.layers_: list[Layer] = []
         for number in range(1, self.n_layers + 1):
-            wanted = keep or number < self.n_layers
-            layer, hidden = _denoise(rows, self.corruption, self.ridge, wanted)
+            layer, hidden = _denoise(
+                rows, self.corruption, self.ridge, wanted=keep > 0 or number < self.n_layers
+            )
             self.layers_.append(layer)
             if hidden is not None:
                 rows = hidden
-                if kept is not None:
-                    kept[:, number * width : (number + 1) * width] = rows
+                kept[:, number * width : (number + 1) * width] = rows[:keep]
         return kept
 
     def _map(self, rows: Matrix, is_source: bool) -> Matrix:
         count, width = rows.shape
         mapped = np.empty((count, width * (len(self.layers_) + 1)), dtype=np.float32)
-        for start in range(0, count, _BLOCK):
-            block = mapped[start : start + _BLOCK]
-            block[:, :width] = _dense(rows[start : start + _BLOCK])
-            for number, layer in enumerate(self.layers_):
-                below = block[:, number * width : (number + 1) * width]
-                hidden = block[:, (number + 1) * width : (number + 2) * width]
-                np.matmul(below, layer.weights, out=hidden)
+
+        def map_block(some: slice) -> None:
+            below = rows[some]
+            block = mapped[some]
+            block[:, :width] = _dense(below)
+            for number, layer in enumerate(self.layers_, 1):
+                hidden = block[:, number * width : (number + 1) * width]
+                if sparse.issparse(below):
+                    # the rows themselves are mostly zeros: a fiftieth of the arithmetic
+                    hidden[:] = below @ layer.weights
+                else:
+                    np.matmul(below, layer.weights, out=hidden)
                 np.tanh(np.add(hidden, layer.offset, out=hidden), out=hidden)
+                below = hidden
+
+        for_blocks(map_block, count)
         return mapped
 
     def _check_options(self) -> None:
@@ -161,29 +168,57 @@ def _denoise(
 def _filter(scaled: Floats, wanted: bool) -> tuple[Floats, Floats | None]:
     """RᵀR (RᵀR + I)⁻¹ (D, D) and, where ``wanted``, (I + RRᵀ)⁻¹ R (N, D), for ``scaled`` R (N, D)."""
     count, width = scaled.shape
-    if count < width:
-        factor = _factor(scaled @ scaled.T)
-        half = solve_triangular(factor, scaled, lower=True, check_finite=False)
-        solved = None
-        if wanted:
-            solved = solve_triangular(factor, half, lower=True, trans=1, check_finite=False)
-        return half.T @ half, solved
-    factor = _factor(scaled.T @ scaled)
-    inverse = solve_triangular(
-        factor, np.eye(width, dtype=scaled.dtype), lower=True, check_finite=False, overwrite_b=True
-    )
-    inverse = inverse.T @ inverse
+    # multiplications beyond the N D² that both take: of (I + RRᵀ)⁻¹, and of (I + RᵀR)⁻¹
+    by_rows = (2 + wanted) * count**2 * width + count**3 / 3
+    by_features = width**3 + 2 * wanted * count * width**2
+    return _by_rows(scaled, wanted) if by_rows < by_features else _by_features(scaled, wanted)
+
+
+def _by_rows(scaled: Floats, wanted: bool) -> tuple[Floats, Floats | None]:
+    """With (I + RRᵀ)⁻¹, of the rows: RᵀR (RᵀR + I)⁻¹ = Rᵀ (I + RRᵀ)⁻¹ R."""
+    multiply, solve = get_blas_funcs(("syrk", "trsm"), (scaled,))
+    # transposed: rows in C order are columns in Fortran's, and nothing is copied
+    columns = scaled.T
+    factor = _factor(multiply(1.0, columns, trans=1, lower=1))
+    half = solve(1.0, factor, columns, side=1, lower=1, trans_a=1)
+    filtered = _mirrored(multiply(1.0, half, lower=1))
+    if not wanted:
+        return filtered, None
+    return filtered, solve(1.0, factor, half, side=1, lower=1, overwrite_b=1).T
+
+
+def _by_features(scaled: Floats, wanted: bool) -> tuple[Floats, Floats | None]:
+    """With (I + RᵀR)⁻¹, of the features: RᵀR (RᵀR + I)⁻¹ = I − (I + RᵀR)⁻¹."""
+    (multiply,) = get_blas_funcs(("syrk",), (scaled,))
+    factor = _factor(multiply(1.0, scaled.T, lower=1))
+    (invert,) = get_lapack_funcs(("potri",), (factor,))
+    inverse = _mirrored(invert(factor, lower=1, overwrite_c=1)[0])
     solved = scaled @ inverse if wanted else None
-    filtered = -inverse
-    filtered[np.diag_indices(width)] += 1
-    return filtered, solved
+    np.negative(inverse, out=inverse)
+    inverse[np.diag_indices(len(inverse))] += 1
+    return inverse, solved
 
 
-def _factor(gram: Floats) -> Floats:
-    """Lower Cholesky factor of I + ``gram``, in its place."""
-    gram[np.diag_indices(len(gram))] += 1
-    factor: Floats = cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
+def _factor(lower: Floats) -> Floats:
+    """Lower Cholesky factor of I + a symmetric matrix, whose ``lower`` triangle it takes the place of."""
+    lower[np.diag_indices(len(lower))] += 1
+    factor: Floats = cholesky(lower, lower=True, overwrite_a=True, check_finite=False)
     return factor
+
+
+def _mirrored(lower: Floats) -> Floats:
+    """The symmetric matrix of which the ``lower`` triangle is there, in its place."""
+    count = len(lower)
+    # tile by tile: a whole transpose runs through memory the wrong way
+    for start in range(0, count, _TILE):
+        stop = min(start + _TILE, count)
+        for first in range(0, start, _TILE):
+            last = first + _TILE
+            lower[first:last, start:stop] = lower[start:stop, first:last].T
+        corner = lower[start:stop, start:stop]
+        above = np.triu_indices(stop - start, 1)
+        corner[above] = corner.T[above]
+    return lower.T
 
 
 def _dense(rows: Matrix) -> Floats:

@@ -12,37 +12,88 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 import acclimate
 from acclimate.algorithms import combination
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.records import Environment
+from acclimate.training.process_group import Launcher
 from acclimate.training.settings import FitSettings
 
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
-def make_fabric(settings: FitSettings, strategy: str = "auto") -> Fabric:
+def make_fabric(settings: FitSettings) -> Fabric:
     """A launched-by-the-caller Fabric for the settings; a device that is not there is an error."""
     accelerator = _accelerator(settings.device)
     precision = settled_precision(settings.precision, accelerator)
     if precision == "16" and accelerator == "cpu":
         raise ConfigurationError("precision 16 needs a GPU; on the CPU choose 32 or bf16")
-    if settings.devices > 1 and strategy == "auto":
+    nodes = getattr(settings, "nodes", 1)
+    if getattr(settings, "strategy", "auto") == "fsdp":
+        raise ConfigurationError(
+            "--strategy fsdp is not supported: the weight average and the evaluations of one process "
+            "need whole weights; give --strategy ddp"
+        )
+    strategy: Any = "auto"
+    if settings.devices * nodes > 1:
         algorithm = combination.make(settings.algorithm, settings.algorithm_options)
-        # a phase in which the network rests leaves its parameters without a gradient
-        strategy = "ddp" if len(algorithm.phases) == 1 else "ddp_find_unused_parameters_true"
-    # it announces the precision, on standard error and for every run
-    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+        strategy = _strategy(accelerator, settings.devices, len(algorithm.phases) > 1)
+    return connected(accelerator, settings.devices, nodes, strategy, _PRECISIONS[precision])
+
+
+def inference_fabric(device: str, devices: int) -> Fabric:
+    """A launched-by-the-caller Fabric of so many processes, for looking at data with a trained model."""
+    accelerator = _accelerator(device)
+    strategy: Any = _strategy(accelerator, devices, False) if devices > 1 else "auto"
+    return connected(accelerator, devices, 1, strategy)
+
+
+def connected(
+    accelerator: str, devices: int, nodes: int, strategy: Any, precision: Any = "32-true"
+) -> Fabric:
+    """The Fabric of these, with what it says of itself kept quiet."""
+    # it announces precision and processes, on standard error and for every run
+    for name in ("lightning_fabric", "lightning_fabric.utilities.rank_zero", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Fabric(
-            accelerator=accelerator,
-            devices=settings.devices,
-            strategy=strategy,
-            precision=_PRECISIONS[precision],
+        try:
+            return Fabric(
+                accelerator=accelerator,
+                devices=devices,
+                num_nodes=nodes,
+                strategy=strategy,
+                precision=precision,
+            )
+        except RuntimeError as error:
+            if "SLURM" not in str(error):
+                raise
+            raise ConfigurationError(
+                "SLURM was asked for --ntasks; ask for --ntasks-per-node, and give acclimate as many "
+                "--devices, and as many --nodes as there are"
+            ) from error
+
+
+class _DataParallel(DDPStrategy):
+    """Fabric's, whose processes of one machine end together; see ``process_group``."""
+
+    def _configure_launcher(self) -> None:
+        environment = self.cluster_environment
+        assert environment is not None
+        self._launcher = Launcher(environment, self.num_processes, self.num_nodes)
+
+
+def _strategy(accelerator: str, devices: int, phases: bool) -> DDPStrategy:
+    if accelerator == "mps":
+        raise ConfigurationError("several --devices need CUDA or the CPU; give --device cpu")
+    if accelerator == "cuda" and devices > torch.cuda.device_count():
+        raise ConfigurationError(
+            f"--devices {devices}: {torch.cuda.device_count()} GPUs were found here; give as many or fewer"
         )
+    # a phase in which the network rests leaves its parameters without a gradient
+    return _DataParallel(find_unused_parameters=phases)
 
 
 def _accelerator(device: str) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from acclimate.core.errors import RecordError
 from acclimate.core.files import replace_atomically
-from acclimate.core.records import Evaluation
+from acclimate.core.records import Evaluation, PlaceMetrics
 from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
 from acclimate.models.network import Network
@@ -20,6 +20,7 @@ from acclimate.training.inference import outputs
 from acclimate.training.probes import changed_logits, mixed_logits
 from acclimate.training.task import Task
 from acclimate.validators import Evidence, validators
+from acclimate.validators.metrics import macro_auroc, place_metrics
 
 # bounds of what is kept for each checkpoint and for the report
 STORED = 1000
@@ -85,15 +86,26 @@ class Evaluator:
         shares = torch.bincount(
             evidence.target_logits.argmax(1), minlength=self.task.spec.class_count
         ).double()
+        accuracy, auroc = self.oracle_accuracy(network)
         evaluation = Evaluation(
             step=step,
             seconds=seconds,
             source_accuracy=scores["source-accuracy"],
+            source_auroc=macro_auroc(evidence.source_logits, evidence.source_labels),
+            place_metrics=self.by_place(evidence.source_logits),
             scores=scores,
             predicted_class_shares=(shares / shares.sum()).tolist(),
-            oracle_target_accuracy=self.oracle_accuracy(network),
+            oracle_target_accuracy=accuracy,
+            oracle_target_auroc=auroc,
         )
         return evaluation, evidence
+
+    def by_place(self, source_logits: Tensor) -> list[PlaceMetrics]:
+        """Each of several sources on its own held-out items; ``source_logits`` (N, K) of all of them."""
+        held_out = self.task.source.validation
+        if held_out.places is None or held_out.labels is None:
+            return []
+        return place_metrics(source_logits, held_out.labels, held_out.places, held_out.place_names)
 
     def _validation_accuracy(self, evidence: Evidence) -> float:
         """What an oracle chooses its checkpoint by; no other run may."""
@@ -101,20 +113,21 @@ class Evaluator:
         labels = self.task.target.oracle.validation
         return float((evidence.target_logits.argmax(1) == labels).double().mean())
 
-    def oracle_accuracy(self, network: Network) -> float | None:
-        """Accuracy on at most 2,500 items of the evaluate part, for curves called oracle.
+    def oracle_accuracy(self, network: Network) -> tuple[float, float | None] | tuple[None, None]:
+        """Accuracy and AUROC on at most 2,500 items of the evaluate part, for curves called oracle.
 
         The chosen model is measured on all of them at the end; this is a point of a curve, and
         with a large network the whole part would take longer than the training between two points.
         """
         labels = self.task.oracle_labels
         if labels is None:
-            return None
+            return None, None
         domain = self.task.target.evaluate
         part = oracle_curve_items(len(domain))
         shown = domain if len(part) == len(domain) else domain.subset(part)
         logits, _ = self.outputs(network, shown)
-        return float((logits.argmax(1) == labels[part]).double().mean())
+        accuracy = float((logits.argmax(1) == labels[part]).double().mean())
+        return accuracy, macro_auroc(logits, labels[part])
 
 
 def oracle_curve_items(count: int) -> Tensor:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from acclimate.core.types import NetworkOutput, Spec
-from acclimate.data.domain import Domain
-from acclimate.data.preprocessing import Preprocessing
+from acclimate.data.domain import Domain, ResidentStore
+from acclimate.data.preprocessing import Fit, Preprocessing
 from acclimate.data.table_domains import Tables, load_tables
 from acclimate.models.files import read_model
 from acclimate.models.network import Network
+from acclimate.training.frozen import PictureFeatures
 
 
 @torch.no_grad()
@@ -29,6 +30,8 @@ def outputs(
 ) -> tuple[Tensor, Tensor]:
     """Logits (N, K) and features (N, D) of every item, float32 on the host, in eval mode."""
     forward = forward or network
+    if domain.is_image:
+        batch_size = min(batch_size, fitting_batch(domain.store.shape))
     was_training = network.training
     network.eval()
     logits, features = [], []
@@ -41,6 +44,15 @@ def outputs(
     return torch.cat(logits), torch.cat(features)
 
 
+def fitting_batch(shape: tuple[int, ...]) -> int:
+    """How many pictures (N, height, width, channels) go through a network at once, in some hundred MiB.
+
+    >>> fitting_batch((1000, 32, 32, 3)), fitting_batch((1000, 256, 256, 3))
+    (512, 32)
+    """
+    return max(16, min(512, (32 * 256 * 256) // (shape[1] * shape[2])))
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A trained network with all it needs to look at new data."""
@@ -49,13 +61,35 @@ class LoadedModel:
     preprocessing: Preprocessing
     spec: Spec
     tables: Tables | None = None
+    features: PictureFeatures | None = None
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """(channels, side, side) of pictures as they are opened for it, or (features,)."""
+        looking = self.features.preprocessing if self.features else self.preprocessing
+        if self.features is not None:
+            return (3, looking.stored_size or 0, looking.stored_size or 0)
+        shape, side = self.spec.input_shape, looking.stored_size
+        return shape if side is None or len(shape) != 3 else (shape[0], side, side)
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures become squares."""
+        return (self.features.preprocessing if self.features else self.preprocessing).fit
 
     @property
     def class_names(self) -> tuple[str, ...]:
         return self.spec.class_names
 
+    def prepared(self, domain: Domain, device: torch.device | str = "cpu") -> Domain:
+        """``domain``, of items as ``stored_shape`` says, with what the network looks at in their place."""
+        if self.features is None or not domain.is_image:
+            return domain
+        return replace(domain, store=ResidentStore(self.features(domain, device)))
+
     def outputs(self, domain: Domain, batch_size: int = 512) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) and features (N, D), float32; ``domain`` must have the model's input shape."""
+        """Logits (N, K) and features (N, D), float32; ``domain`` has items as ``stored_shape`` says."""
+        domain = self.prepared(domain)
         return outputs(self.network, self.preprocessing, domain, batch_size=batch_size)
 
 
@@ -68,5 +102,8 @@ def load_model(folder: Path | str) -> LoadedModel:
     spec = files.description.spec
     tables = None
     if len(spec.input_shape) == 1:
+        if files.description.pictures is not None:
+            features = PictureFeatures.load(Path(folder), files.description.pictures)
+            return LoadedModel(files.network, preprocessing, spec, features=features)
         tables = load_tables(Path(folder), files.description.table, spec.input_shape[0])
     return LoadedModel(files.network, preprocessing, spec, tables)

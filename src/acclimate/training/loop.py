@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from acclimate.algorithms.base import Phase
 from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Batch
+from acclimate.layers.processes import number_of_first_process, process_count
 from acclimate.training.sharpness import sharpened
 from acclimate.training.step import Step
 
@@ -65,16 +66,22 @@ def train(
     """
     forward = forward or step
     phases = step.algorithm.phases
-    drawn = step.algorithm.draws or any(
-        isinstance(module, nn.Dropout) and module.p > 0 for module in step.modules()
-    )
+    drops = any(isinstance(module, nn.Dropout) and module.p > 0 for module in step.modules())
+    drawn = step.algorithm.draws or drops
     values: Values
+    # what is drawn for a loss that all processes compute has to be alike on them
+    common = step.algorithm.draws and step.joint_losses and process_count() > 1
+    common_seed = number_of_first_process(seed) if common else seed
     step.train()
     for index, batch in zip(range(start, steps), batches, strict=False):
         progress = index / steps
         rate = set_rate(progress)
         if drawn:
             torch.manual_seed(derive_seed(seed, "dropout", index))
+        if common:
+            # without dropout, what one process with the joint batch would draw
+            drawn_as = derive_seed(common_seed, "draws" if drops else "dropout", index)
+            step.common_draws.begin(drawn_as, batch.source.device)
         for phase in phases:
             if sharpness:
                 values = sharpened(forward, step, batch, progress, phase.name, sharpness, backward)

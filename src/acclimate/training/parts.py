@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from acclimate.algorithms import Algorithm, combination
 from acclimate.core.errors import ConfigurationError
@@ -16,11 +18,15 @@ from acclimate.data.augmentation import augmentation_pair
 from acclimate.data.batches import BatchSource, make_batches
 from acclimate.data.domain import Domain
 from acclimate.data.loader import BatchLoader
+from acclimate.layers.batch_norm_statistics import re_estimate_batch_norm
 from acclimate.models import Network, build_network
 from acclimate.models.files import read_model
 from acclimate.training.settings import FitSettings
 from acclimate.training.step import Step
 from acclimate.training.task import Task
+
+#: pictures of each domain whose statistics a network starts with, where it lacks its own
+FIRST_LOOKS = 128
 
 
 def make_algorithm(settings: FitSettings) -> Algorithm:
@@ -51,11 +57,29 @@ def make_step(settings: FitSettings, task: Task, *, restored: bool = False) -> S
     """
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(settings.seed, "network"))
-        network = build_network(settings.network, settings.network_options, task.spec)
+        network = build_network(
+            settings.network, settings.network_options, task.spec, bare=restored
+        )
         if settings.start_from is not None and not restored:
             _start_from(network, Path(settings.start_from), task)
+        if network.wants_statistics and not restored:
+            re_estimate_batch_norm(network, _looked_at_first(task))
         torch.manual_seed(derive_seed(settings.seed, "modules"))
-        return Step(network, make_algorithm(settings), settings.averaging)
+        return Step(
+            network,
+            make_algorithm(settings),
+            settings.averaging,
+            joint_losses=settings.joint_losses,
+            sync_batch_norm=settings.sync_batch_norm,
+        )
+
+
+def _looked_at_first(task: Task) -> Iterator[Tensor]:
+    """Some pictures of both domains, as the network sees them, for the statistics it starts with."""
+    for domain in (task.source.train, task.target.adapt):
+        spread = torch.linspace(0, len(domain) - 1, min(len(domain), FIRST_LOOKS)).round().long()
+        for indices in torch.split(spread, 32):
+            yield task.preprocessing(domain.store.gather(indices))
 
 
 def make_loader(

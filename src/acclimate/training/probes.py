@@ -12,6 +12,7 @@ from acclimate.data.augmentation import Augmentation
 from acclimate.data.domain import Domain
 from acclimate.data.preprocessing import Preprocessing
 from acclimate.models.network import Network
+from acclimate.training.inference import fitting_batch
 from acclimate.validators.base import MIXED_SHARE
 
 #: small enough that a person would not change their mind
@@ -33,9 +34,10 @@ def changed_logits(
     """(N, K) float32 on the host: logits of every item after a small change of its own."""
     random = generator(0, "consistency", draw)
 
-    def changed(unit: Tensor) -> Tensor:
+    def changed(stored: Tensor) -> Tensor:
+        unit = preprocessing.to_unit(stored)
         if domain.is_image:
-            return preprocessing.normalise(SMALL_CHANGE(unit, random))
+            return preprocessing.normalise(SMALL_CHANGE(unit, random, preprocessing.crop))
         inputs = preprocessing.normalise(unit)
         return inputs + VECTOR_NOISE * torch.randn(inputs.shape, generator=random)
 
@@ -56,10 +58,13 @@ def mixed_logits(
     before = domain.subset(torch.arange(len(domain)).roll(1))
     start = 0
 
-    def mixed(unit: Tensor) -> Tensor:
+    def centre(stored: Tensor) -> Tensor:
+        return preprocessing.to_unit(preprocessing.centred(stored))
+
+    def mixed(stored: Tensor) -> Tensor:
         nonlocal start
-        stop = start + len(unit)
-        others = preprocessing.to_unit(before.store.gather(torch.arange(start, stop)))
+        stop = start + len(stored)
+        unit, others = centre(stored), centre(before.store.gather(torch.arange(start, stop)))
         start = stop
         return preprocessing.normalise(others.lerp(unit, MIXED_SHARE))
 
@@ -77,9 +82,10 @@ def _logits(
     was_training = network.training
     network.eval()
     parts = []
-    for indices in torch.split(torch.arange(len(domain)), _BATCH):
+    size = fitting_batch(domain.store.shape) if domain.is_image else _BATCH
+    for indices in torch.split(torch.arange(len(domain)), size):
         # changed on the host, whose generators draw the same numbers everywhere
-        inputs = change(preprocessing.to_unit(domain.store.gather(indices)))
+        inputs = change(domain.store.gather(indices))
         parts.append(network(inputs.to(device)).logits.float().cpu())
     network.train(was_training)
     return torch.cat(parts)

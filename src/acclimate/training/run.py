@@ -29,6 +29,7 @@ from acclimate.training.devices import describe_environment, keep_freed_memory, 
 from acclimate.training.evaluate import ORACLE_VALIDATION, Evaluator, store_evidence
 from acclimate.training.guard import CollapseGuard
 from acclimate.training.last_layer import replace_last_layer
+from acclimate.training.loggers import check_loggers
 from acclimate.training.logs import MetricsLog
 from acclimate.training.loop import Logged, train
 from acclimate.training.observer import Observer
@@ -83,6 +84,7 @@ class Run:
 
         Raises ``RunError`` when the folder holds a run and ``resume`` is false, or another run.
         """
+        check_loggers(self.settings.loggers)
         check_folder(self.folder, self.settings, resume)
         step, _ = self._prepare()
         free = not (self.folder / RECORD_NAME).exists()
@@ -174,7 +176,7 @@ class Run:
     ) -> None:
         wrapped, fast = self.fabric.setup(step, optimiser)
         # only rank 0 draws curves; the others take part in the steps
-        log = MetricsLog(self.folder, start) if self.fabric.is_global_zero else None
+        log = self._open_log(start) if self.fabric.is_global_zero else None
         self.observer.run_started(self._label, self.steps, start)
         interval = max(1, math.ceil(self.steps / self.settings.evaluations))
         clock = Clock(self.progress.seconds)
@@ -200,9 +202,17 @@ class Run:
                 due = logged.step % interval == 0 or logged.step == self.steps
                 if not self._paused(step, optimiser, logged, log, clock, due, record):
                     break
+        except BaseException:
+            if log:
+                log.close(failed=True)
+            raise
         finally:
             if log:
                 log.close()
+
+    def _open_log(self, start: int) -> MetricsLog:
+        settings = self.settings.model_dump(mode="json")
+        return MetricsLog(self.folder, start, loggers=self.settings.loggers, settings=settings)
 
     def _clip(self, module: Any, optimiser: Any) -> Callable[[], Any] | None:
         norm = self.settings.gradient_clip
@@ -280,9 +290,9 @@ class Run:
             record.steps_done = logged.step
             self._write(record, "running")
             self.observer.evaluated(evaluation)
-            for name, score in evaluation.scores.items():
-                if log:
-                    log.scalar(f"validate/{name}", score, logged.step)
+            if log:
+                scores = {f"validate/{name}": score for name, score in evaluation.scores.items()}
+                log.scalars(logged.step, scores)
         # the others wait here, and learn whether there is a model yet
         self.progress.chosen = self.fabric.broadcast(self.progress.chosen)
 
@@ -302,6 +312,7 @@ class Run:
             preprocessing=self.task.preprocessing.model_dump(mode="json"),
             trained_by=self.settings.algorithm,
             table=self.task.tables.save(self.folder) if self.task.tables else None,
+            pictures=self.task.features.save(self.folder) if self.task.features else None,
         )
         save_model(self.folder, step.deployed, description)
 
@@ -349,6 +360,7 @@ class Run:
         labels, names = self.task.source.validation.labels, self.task.spec.class_names
         assert labels is not None
         record.source_metrics = labelled_metrics(source, labels, names)
+        record.place_metrics = self.evaluator.by_place(source)
         if not self.algorithm.oracle:
             survived = self.evaluator.survived(network, self.task.target.evaluate, target)
             record.estimate = estimate_accuracy(

@@ -12,6 +12,9 @@ from acclimate.core.records import RECORD_NAME, read_record
 from acclimate.training.parts import make_algorithm
 from acclimate.training.settings import FitSettings
 
+#: settings that decide nothing of what is computed
+WATCHED_ONLY = ("loggers",)
+
 
 def remove_leftovers(folder: Path) -> None:
     """Drop files that a kill left half-written beside the whole ones; for one process alone."""
@@ -39,7 +42,10 @@ def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
         for name, field in FitSettings.model_fields.items()
         if not field.is_required()
     }
-    _check_same_settings(folder, {**defaults, **before.settings}, settings.model_dump(mode="json"))
+    now_ = settings.model_dump(mode="json")
+    for name in WATCHED_ONLY:
+        now_.pop(name)
+    _check_same_settings(folder, {**defaults, **before.settings}, now_)
     if before.method:
         # defaults may have changed with the version; older records do not have them
         _check_same_settings(

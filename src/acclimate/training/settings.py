@@ -25,6 +25,9 @@ class FitSettings(Options):
     source: str | tuple[str, ...] = Field(min_length=1, description="one, or several of one task")
     target: str = Field(min_length=1)
     unlabelled_target: bool = Field(False, description="take a target folder as plain images")
+    classes: Literal["all", "shared"] = Field(
+        "all", description="shared = leave out what only one of the two domains has"
+    )
     target_labels: int | str | None = Field(
         None, description="labelled target items: so many of each class, or a CSV file of them"
     )
@@ -45,10 +48,21 @@ class FitSettings(Options):
     )
     network_options: dict[str, Any] = Field(default_factory=dict)
     size: int | None = Field(None, ge=8, le=1024, description="side in pixels; null = the source's")
+    resize: int | None = Field(
+        None,
+        ge=8,
+        le=2048,
+        description="side that pictures are kept at, cut to size when looked at",
+    )
+    fit: Literal["squash", "crop"] = Field(
+        "squash", description="crop = keep the ratio of the sides, cut to a square"
+    )
     channels: Literal[1, 3] | None = Field(
         None, description="null = the larger of the two domains'"
     )
-    preprocessing: Literal["mean", "standard", "per-image", "none"] = "per-image"
+    preprocessing: Literal["mean", "standard", "per-image", "network", "none"] = Field(
+        "per-image", description="network = as the pretrained backbone was used to"
+    )
     augmentation: str = "digits"
     steps: int | None = Field(
         None, ge=0, description="optimiser steps; 0, with start_from, keeps that model's weights"
@@ -71,12 +85,19 @@ class FitSettings(Options):
     workers: int = Field(2, ge=0, le=64, description="processes that decode a streamed domain")
     device: str = "auto"
     devices: int = Field(1, ge=1, description="processes, one per device")
+    nodes: int = Field(1, ge=1, description="machines, each with so many devices")
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    joint_losses: bool | None = Field(
+        None, description="losses over the items of all processes; null = where they compare items"
+    )
+    sync_batch_norm: bool = Field(False, description="statistics over all processes")
     precision: Precision = Field(
         "auto", description="auto = bf16 where the processor computes with it, else 32"
     )
     validator: str = "default"
     evaluations: int = Field(20, ge=1, description="how often to evaluate and save")
     log_every: int = Field(50, ge=1, description="steps between logged rows")
+    loggers: tuple[str, ...] = Field(("tensorboard",), description="beside metrics.csv")
 
     @field_validator("source")
     @classmethod
@@ -169,16 +190,60 @@ PAPER: Mapping[str, Any] = {
     "precision": "32",
 }
 
-PROTOCOLS: Mapping[str, Mapping[str, Any]] = {"default": {}, "paper": PAPER}
+#: for pretrained backbones: what the literature on photos trains with (batches of 32, SGD at 0.01 with the
+#: paper's annealing, pretrained layers at a tenth of it), the fewest steps that serve small sets
+PHOTOS: Mapping[str, Any] = {
+    "network": "backbone",
+    "preprocessing": "network",
+    "augmentation": "crop-flip",
+    "fit": "crop",
+    "batch_size": 32,
+    "steps": 1000,
+    "optimiser": "sgd",
+    "learning_rate": 0.01,
+    "schedule": "paper",
+    "weight_decay": 1e-3,
+    "evaluations": 10,
+    "log_every": 20,
+}
+
+#: the same for features that a frozen backbone made once
+FROZEN: Mapping[str, Any] = {
+    "augmentation": "none",
+    "steps": 300,
+    "optimiser": "adam",
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "weight_decay": 0.0,
+}
+#: and what adapts them where nothing else is asked for: a linear head on the features themselves
+FROZEN_BEST: Mapping[str, Any] = {
+    "algorithm": "shallow",
+    "algorithm_options": {"adapter": "selective-pseudo-labels"},
+    "network_options": {"bottleneck": 0},
+}
+
+PROTOCOLS: Mapping[str, Mapping[str, Any]] = {"default": {}, "paper": PAPER, "photos": PHOTOS}
 
 
-def make_settings(protocol: str = "default", **chosen: Any) -> FitSettings:
-    """Settings of a protocol with what was ``chosen`` on top; ``ConfigurationError`` names all problems."""
+def make_settings(protocol: str | None = None, **chosen: Any) -> FitSettings:
+    """Settings of a protocol with what was ``chosen`` on top; ``ConfigurationError`` names all problems.
+
+    Without a protocol it is that of photos for a pretrained backbone, and the default one otherwise.
+    """
+    if protocol is None:
+        protocol = "photos" if chosen.get("network") == "backbone" else "default"
     if protocol not in PROTOCOLS:
         raise ConfigurationError(f"unknown protocol {protocol!r}.{near_miss(protocol, PROTOCOLS)}")
     values = dict(PROTOCOLS[protocol])
-    if chosen.get("steps") is not None:
-        values.pop("epochs", None)
+    if protocol == "photos" and (chosen.get("network_options") or {}).get("freeze") == "backbone":
+        values |= FROZEN
+        if chosen.get("algorithm") in (None, "best"):
+            chosen.pop("algorithm", None)
+            values |= FROZEN_BEST
+    for one, other in (("steps", "epochs"), ("epochs", "steps")):
+        if chosen.get(one) is not None:
+            values.pop(other, None)
     for key, value in chosen.items():
         inherited = values.get(key)
         if isinstance(value, dict) and isinstance(inherited, dict):

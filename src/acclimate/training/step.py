@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
 
 from acclimate.algorithms.base import Algorithm
+from acclimate.core.errors import ConfigurationError
 from acclimate.core.types import Batch, NetworkOutput, Views
 from acclimate.layers.averaging import averaged_copy, update_average
 from acclimate.layers.domain_norm import keep_domains_apart
+from acclimate.layers.gather import gathered, gathered_outputs, joint_batch
+from acclimate.layers.processes import CommonDraws, joined, process_count
+from acclimate.layers.sync_batch_norm import synchronise_batch_norm
 from acclimate.models.network import Network
 from acclimate.objectives.classification import classification_loss
 
@@ -26,10 +31,32 @@ class Step(nn.Module):
         algorithm: its losses.
         averaging: decay of the weight average in [0, 1); 0 keeps none, unless the algorithm
             needs a teacher (then 0.99).
+        joint_losses: with several processes, gather what the network says of all their items and
+            take the losses of the joint batch on each; else every process takes those of its own
+            part. ``None``: where a loss is a statistic of the whole batch. Raises
+            ``ConfigurationError`` where the algorithm mixes inputs of its own part.
+        sync_batch_norm: with several processes, BatchNorm's statistics are those of the joint batch.
     """
 
-    def __init__(self, network: Network, algorithm: Algorithm, averaging: float = 0.0) -> None:
+    def __init__(
+        self,
+        network: Network,
+        algorithm: Algorithm,
+        averaging: float = 0.0,
+        *,
+        joint_losses: bool | None = None,
+        sync_batch_norm: bool = False,
+    ) -> None:
         super().__init__()
+        self.joint_losses = gains_from_joining(algorithm) if joint_losses is None else joint_losses
+        if self.joint_losses and mixes_inputs(algorithm):
+            raise ConfigurationError(
+                "an algorithm that mixes inputs does so in each process, and cannot take its losses "
+                "of all of them: give --losses-per-process"
+            )
+        self.common_draws = CommonDraws()
+        if sync_batch_norm:
+            synchronise_batch_norm(network)
         self.network = network
         self.algorithm = algorithm
         self.modules_of_algorithm = nn.ModuleDict(dict(algorithm.modules(network)))
@@ -54,7 +81,12 @@ class Step(nn.Module):
         moves_network = any(p.moves_network for p in self.algorithm.phases if p.name == phase)
         with torch.set_grad_enabled(moves_network and torch.is_grad_enabled()):
             views, labelled_logits = self._views(batch, progress)
-        losses, monitors = self.algorithm.losses(views, self.modules_of_algorithm, phase)
+        with ExitStack() as stack:
+            if self.joint_losses and process_count() > 1:
+                views = _joint(views)
+                stack.enter_context(joined())
+                stack.enter_context(self.common_draws.taken())
+            losses, monitors = self.algorithm.losses(views, self.modules_of_algorithm, phase)
         if batch.labelled_target is not None:
             labels = batch.labelled_target.labels
             assert labelled_logits is not None
@@ -130,6 +162,32 @@ class Step(nn.Module):
         if self.average is not None:
             self.average.eval()
         return self
+
+
+def _joint(views: Views) -> Views:
+    """The views that one process with the joint batch has, from those of this process's part."""
+    seen = [each for each in (views.source, views.target) if each is not None]
+    source, *target = gathered_outputs(seen)
+    teacher = None if views.teacher_logits is None else gathered([views.teacher_logits])[0]
+    batch = joint_batch(views.batch)
+    return views._replace(
+        source=source,
+        source_labels=batch.source_labels,
+        target=target[0] if target else None,
+        teacher_logits=teacher,
+        batch=batch,
+    )
+
+
+def mixes_inputs(algorithm: Algorithm) -> bool:
+    """Whether the algorithm sends inputs of its own making through the network."""
+    return any(type(part).extra_inputs is not Algorithm.extra_inputs for part in algorithm.members)
+
+
+def gains_from_joining(algorithm: Algorithm) -> bool:
+    """Whether losses of the joint batch differ from the mean of each process's, and can be taken."""
+    compares = any(part.compares_items for part in algorithm.members)
+    return compares and not mixes_inputs(algorithm)
 
 
 def in_balance(losses: dict[str, Tensor], labelled_target: Tensor) -> dict[str, Tensor]:

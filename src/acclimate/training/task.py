@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,18 +12,15 @@ from acclimate.algorithms import combination
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.core.records import DomainSummary
 from acclimate.core.types import Spec
-from acclimate.data.domain import Domain, ResidentStore, pool
+from acclimate.data.domain import Domain
 from acclimate.data.labelled_items import read_labelled_items
-from acclimate.data.preprocessing import Kind, Preprocessing, fit_preprocessing
-from acclimate.data.sources import (
-    has_test_split,
-    open_domain,
-    open_source,
-    open_target,
-    resolve,
-)
+from acclimate.data.preprocessing import Preprocessing
+from acclimate.data.sources import has_test_split
 from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
-from acclimate.data.table_domains import Tables, learn_tables
+from acclimate.data.table_domains import Tables
+from acclimate.models import networks
+from acclimate.training.frozen import PictureFeatures
+from acclimate.training.opening import Opening, emptied, make_opening
 from acclimate.training.settings import BY_DATA, FitSettings
 
 FEW = 2000  # items; fewer than that need a larger share held out to measure anything
@@ -35,7 +30,8 @@ FEW = 2000  # items; fewer than that need a larger share held out to measure any
 class Task:
     """Source with labels, target without; both split, of one shape, with one set of classes.
 
-    ``tables``: what made vectors of rows, where the domains are tables.
+    ``tables``: what made vectors of rows, where the domains are tables; ``features``: what made
+    them of pictures, where a backbone is frozen.
     """
 
     source: SourceSplits
@@ -44,6 +40,7 @@ class Task:
     preprocessing: Preprocessing
     summaries: tuple[DomainSummary, DomainSummary]
     tables: Tables | None = None
+    features: PictureFeatures | None = None
 
     @property
     def oracle_labels(self) -> Tensor | None:
@@ -69,25 +66,16 @@ def open_task(settings: FitSettings) -> Task:
 
     Raises ``AcclimateError`` for whatever is wrong with them, before anything is written.
     """
-    tables = _learn_tables(settings)
-    size, channels = _common_shape(settings, tables)
-    source = _open_source(settings, size, channels, tables)
+    opening = make_opening(settings)
+    source = opening.source()
     source_splits, first = _split_source(settings, source)
     # splits are copies: let go of the whole before the next one is opened
-    source = _emptied(source)
-    target = _open_target(settings, source, size, channels, "train", tables)
+    source = emptied(source)
+    target = opening.target(source)
     _check_shapes(source, target)
-    test = None
-    if has_test_split(settings.target):
-        test = _open_target(settings, source, size, channels, "test")
-    joined = _join(settings, source, (source_splits, first), target, test)
-    return replace(joined, tables=tables)
-
-
-def _learn_tables(settings: FitSettings) -> Tables | None:
-    found = [resolve(spec) for spec in (*settings.sources, settings.target)]
-    *sources, target = [place if isinstance(place, Path) else None for place in found]
-    return learn_tables(sources, target, settings.table_options)
+    test = opening.target(source, "test") if has_test_split(settings.target) else None
+    joined = _join(opening, source, (source_splits, first), target, test)
+    return replace(joined, tables=opening.tables, features=opening.features)
 
 
 def _split_source(settings: FitSettings, source: Domain) -> tuple[SourceSplits, DomainSummary]:
@@ -97,101 +85,24 @@ def _split_source(settings: FitSettings, source: Domain) -> tuple[SourceSplits, 
 
 
 def _join(
-    settings: FitSettings,
+    opening: Opening,
     source: Domain,
     split: tuple[SourceSplits, DomainSummary],
     target: Domain,
     test: Domain | None,
 ) -> Task:
     """``source`` may be without its items by now: ``split`` has them."""
+    settings = opening.settings
     few = settings.target_labels
     labelled = read_labelled_items(Path(few), target) if isinstance(few, str) else few
     parts = split_target(target, test=test, seed=settings.split_seed, labelled=labelled)
     summary = _summarise(
         target, source, adapt=parts.adapt, validation=parts.validation, evaluate=parts.evaluate
     )
-    preprocessing = fit_preprocessing(
-        settings.preprocessing if source.is_image else _for_vectors(settings.preprocessing),
-        split[0].train,
-        parts.adapt,
-    )
-    spec = Spec(source.input_shape, source.class_names, len(settings.sources))
+    preprocessing = opening.preprocessing(split[0].train, parts.adapt)
+    shape = opening.seen(source.input_shape) if source.is_image else source.input_shape
+    spec = Spec(shape, source.class_names, len(settings.sources))
     return Task(split[0], parts, spec, preprocessing, (split[1], summary))
-
-
-def _common_shape(settings: FitSettings, tables: Tables | None) -> tuple[int | None, int | None]:
-    """Size and channels for both domains: as set, else the source's side and colour if one has it."""
-    size, channels = settings.size, settings.channels
-    if tables is not None or (size is not None and channels is not None):
-        return size, channels
-    shapes: list[tuple[int, ...]] = []
-    for source in _each_source(settings, size, channels):
-        if not source.is_image:
-            return size, channels
-        shapes.append(source.input_shape)
-        named = _emptied(source)
-    common = channels or max(shape[0] for shape in shapes)
-    if common == 1 and channels is None:
-        target = _open_target(settings, named, None, None, "train")
-        common = target.input_shape[0] if target.is_image else 1
-    return size or max(shapes[0][1:]), common
-
-
-def _emptied(domain: Domain) -> Domain:
-    """Name, shape and classes of a domain without its items."""
-    store = ResidentStore(torch.empty(0, *domain.store.shape[1:]))
-    return replace(domain, store=store, labels=None, item_names=None, groups=None, places=None)
-
-
-def _open_source(
-    settings: FitSettings, size: int | None, channels: int | None, tables: Tables | None
-) -> Domain:
-    sources = list(_each_source(settings, size, channels, tables))
-    source = pool(sources) if len(sources) > 1 else sources[0]
-    return replace(source, notes=(*source.notes, *(tables.notes if tables else ())))
-
-
-def _each_source(
-    settings: FitSettings, size: int | None, channels: int | None, tables: Tables | None = None
-) -> Iterator[Domain]:
-    """The sources one after the other; the first one's classes are everybody's."""
-    first, *others = settings.sources
-    common: Any = {
-        "size": size,
-        "channels": channels,
-        "resident_limit": settings.memory_limit << 20,
-        "tables": tables,
-    }
-    source = open_source(first, **common)
-    yield source
-    names = source.class_names
-    del source
-    for other in others:
-        yield open_domain(other, labels="required", class_names=names, **common)
-
-
-def _open_target(
-    settings: FitSettings,
-    source: Domain,
-    size: int | None,
-    channels: int | None,
-    split: str,
-    tables: Tables | None = None,
-) -> Domain:
-    return open_target(
-        settings.target,
-        class_names=source.class_names,
-        size=size,
-        channels=channels,
-        split=split,
-        unlabelled=settings.unlabelled_target,
-        tables=tables,
-        resident_limit=settings.memory_limit << 20,
-    )
-
-
-def _for_vectors(kind: Kind) -> Kind:
-    return "standard" if kind == "per-image" else kind
 
 
 def _check_shapes(source: Domain, target: Domain) -> None:
@@ -235,7 +146,8 @@ def choose_network(settings: FitSettings, spec: Spec) -> FitSettings:
         settings = replace_settings(settings, network=chosen)
     algorithm = combination.make(settings.algorithm, settings.algorithm_options)
     if algorithm.keeps_domains_apart:
-        options = {"normalisation": "domain", **settings.network_options}
+        apart = networks.get(settings.network).keeping_domains_apart
+        options = {**apart, **settings.network_options}
         settings = replace_settings(settings, network_options=options)
     return settings
 

@@ -1,0 +1,1 @@
+"""Tables of photos: pairs of domains on features of a frozen backbone."""

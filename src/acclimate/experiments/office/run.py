@@ -1,0 +1,111 @@
+"""Running a table: features first, then one row after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from acclimate.core.errors import ConfigurationError, near_miss
+from acclimate.experiments.office.benchmarks import Benchmark
+from acclimate.experiments.office.features import Features
+from acclimate.experiments.office.results import OfficeResult, place, write
+from acclimate.experiments.office.rows import ROWS, Row, find_row
+
+
+class Job(NamedTuple):
+    """One row on one pair for one seed."""
+
+    row: Row
+    pair: str
+    seed: int
+
+
+def wanted(benchmark: Benchmark, names: Sequence[str], seeds: Sequence[int]) -> list[Job]:
+    """The jobs behind ``"PAIR"``, ``"PAIR/ROW"`` and ``"*/ROW"``; all without a name.
+
+    Raises ``ConfigurationError`` for an unknown pair and ``UnknownNameError`` for an unknown row.
+    """
+    chosen: set[tuple[str, str]] = set()
+    for name in names or ["*"]:
+        pair, _, row = name.partition("/")
+        if pair != "*" and pair not in benchmark.pairs:
+            raise ConfigurationError(
+                f"{benchmark.name} has no pair {pair!r}.{near_miss(pair, benchmark.pairs)}"
+            )
+        rows = [find_row(row)] if row else list(ROWS)
+        for each in benchmark.pairs if pair == "*" else (pair,):
+            chosen |= {(each, r.name) for r in rows if r.pools_sources or "others-" not in each}
+    return [
+        Job(row, pair, seed)
+        for pair in benchmark.pairs
+        for row in ROWS
+        if (pair, row.name) in chosen
+        for seed in (seeds if row.seeds else seeds[:1])
+    ]
+
+
+def run(
+    benchmark: Benchmark,
+    jobs: Sequence[Job],
+    features: Callable[[], Features],
+    *,
+    results: Path,
+    command: str,
+    said: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Make what is missing of ``jobs``; stopped at any moment and called again, it goes on.
+
+    ``features`` is only called where something is missing.
+    """
+    jobs = [
+        job
+        for job in jobs
+        if not place(results, benchmark.name, job.row.name, job.pair, job.seed).exists()
+    ]
+    if not jobs:
+        return
+    made = features()
+    for job in jobs:
+        result = _result(benchmark, job, made, command, said)
+        write(results, result)
+        seed = f", seed {job.seed}" if job.row.seeds else ""
+        said(f"{job.pair}/{job.row.name}{seed}: {100 * result.oracle_target_accuracy:.1f} (oracle)")
+
+
+def _result(
+    benchmark: Benchmark, job: Job, made: Features, command: str, said: Callable[[str], None]
+) -> OfficeResult:
+    import torch
+
+    from acclimate.training.devices import processor_name
+    from acclimate.validators.metrics import labelled_metrics
+
+    pair = made.pair(job.pair, said)
+    start = time.perf_counter()
+    outcome = job.row.run(pair, job.seed)
+    seconds = time.perf_counter() - start
+    logits = torch.from_numpy(np.log(np.maximum(outcome.probabilities, 1e-12)))
+    names = made.of(benchmark.sources_of(job.pair)[1]).class_names
+    metrics = labelled_metrics(logits, torch.from_numpy(pair.oracle_labels), names)
+    return OfficeResult(
+        benchmark=benchmark.name,
+        row=job.row.name,
+        pair=job.pair,
+        seed=job.seed,
+        backbone=made.backbone.options.name,
+        weights=made.weights,
+        source_items=len(pair.labels),
+        target_items=len(pair.target),
+        uses_target_labels=job.row.oracle,
+        oracle_target_accuracy=metrics.accuracy,
+        oracle_target_auroc=metrics.auroc,
+        chosen=outcome.chosen,
+        seconds=seconds,
+        threads=torch.get_num_threads(),
+        processor=processor_name(),
+        command=command,
+    )
