@@ -196,7 +196,10 @@ def test_a_hub_out_of_reach(name, monkeypatch, tmp_path):
     def unreachable(*arguments, **options):
         raise OSError("no route to host\nand a traceback")
 
-    for place in ("timm.models._hub.hf_hub_download", "torchvision.models._api.load_state_dict_from_url"):
+    for place in (
+        "timm.models._hub.hf_hub_download",
+        "torchvision.models._api.load_state_dict_from_url",
+    ):
         monkeypatch.setattr(place, unreachable)
     with pytest.raises(ModelFileError) as caught:
         Backbone(name=name).make(SPEC)

@@ -82,7 +82,7 @@ class Algorithm(Options):
     target_after_training: ClassVar[bool] = False
     #: whether the averaged network looks at weak views of the target: ``views.teacher_logits``
     uses_teacher: ClassVar[bool] = False
-    #: whether a loss is a statistic of the whole batch: several processes take it of their own parts
+    #: whether a loss is a statistic of the whole batch: several processes gather their items for it
     compares_items: ClassVar[bool] = False
     #: whether it draws numbers in a step, from torch's global generator, which the loop seeds
     draws: ClassVar[bool] = False

@@ -33,6 +33,7 @@ class MutualInformation(Algorithm):
     """
 
     uses_teacher: ClassVar[bool] = True
+    compares_items: ClassVar[bool] = True
 
     weight: float = Field(1.0, ge=0, description="of the mutual-information loss")
     threshold: float = Field(

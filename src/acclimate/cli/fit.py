@@ -176,6 +176,13 @@ def fit(
     """Train on a labelled source and an unlabelled target; write a model, predictions, a report."""
     # first of all, while the only names here are the options
     given = {k: v for k, v in locals().items() if k not in _NOT_SETTINGS and v is not None}
+    from acclimate.cli.processes import started_together
+
+    started = started_together()
+    if started is not None:
+        # torchrun or srun has started them already
+        given.setdefault("devices", started[0])
+        given.setdefault("nodes", started[1])
     minutes = _minutes(given, budget, settings or [], baseline)
     if not unlabelled_target:
         del given["unlabelled_target"]

@@ -34,7 +34,9 @@ NodesOption = Annotated[
 
 StrategyOption = Annotated[
     str | None,
-    typer.Option(help="auto, ddp or fsdp.", show_default="auto", rich_help_panel=MACHINE),
+    typer.Option(
+        help="auto or ddp; fsdp is refused.", show_default="auto", rich_help_panel=MACHINE
+    ),
 ]
 
 JointLossesOption = Annotated[
@@ -52,7 +54,7 @@ SyncBatchNormOption = Annotated[
     typer.Option(
         "--sync-batch-norm/--no-sync-batch-norm",
         help="With several processes: BatchNorm over the items of all of them.",
-        show_default="no-sync-batch-norm",
+        show_default="sync-batch-norm",
         rich_help_panel=MACHINE,
     ),
 ]

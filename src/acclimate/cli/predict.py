@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,26 +29,38 @@ def predict(
         typer.Option(help="Also write copies of the pictures with the class drawn on, to here."),
     ] = None,
     batch_size: BatchSizeOption = 256,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Processes, one per device.")] = 1,
     json: JsonOption = False,
 ) -> None:
     """Predict into a CSV file: class, probability, and the two classes that come next.
 
     Unreadable pictures are listed and skipped; only when all are does the command fail.
     """
+    from contextlib import nullcontext
+
+    from acclimate.cli.processes import is_helper, leave_group
     from acclimate.serve.predict import predict as predict_all
+    from acclimate.training.devices import inference_fabric
     from acclimate.training.inference import load_model
 
-    model = load_model(run)
-    with console.progress() as bar:
-        task = bar.add_task("pictures", total=None)
+    model, fabric = load_model(run), inference_fabric(device, devices)
+    watched: Any = nullcontext() if is_helper() else console.progress()
+    with watched as bar:
+        task = None if bar is None else bar.add_task("pictures", total=None)
         done = predict_all(
             model,
             paths,
             output,
             annotate=annotate,
             batch_size=batch_size,
-            progress=lambda count, total: bar.update(task, completed=count, total=total),
+            progress=None
+            if bar is None
+            else lambda count, total: bar.update(task, completed=count, total=total),
+            fabric=fabric,
         )
+    if not leave_group():
+        return
     for line in done.skipped:
         console.warn(f"skipped {line}")
     for line in done.notes:

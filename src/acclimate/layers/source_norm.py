@@ -17,7 +17,7 @@ class SourceBatchNorm(PartedByDomain, _BatchNorm):
     Inputs (N, C), (N, C, L) or (N, C, H, W). The target is then seen as evaluation sees it: by
     statistics that it had no part in. Gradients of all rows reach the source rows through the
     statistics. Running statistics are the source's. Where nobody has said which rows are the
-    source's, all are. Statistics are float32 also under autocast.
+    source's, all are. Statistics are float32 at least, also under autocast.
     """
 
     @classmethod
@@ -42,7 +42,8 @@ class SourceBatchNorm(PartedByDomain, _BatchNorm):
             )
         self._check_input_dim(input)
         axes = [axis for axis in range(input.ndim) if axis != 1]
-        variance, mean = torch.var_mean(source.float(), axes, correction=0)
+        exact = source.to(torch.promote_types(source.dtype, torch.float32))
+        variance, mean = torch.var_mean(exact, axes, correction=0)
         if self.track_running_stats:
             self._remember(mean.detach(), variance.detach(), source.numel() // source.shape[1])
         shape = (1, -1) + (1,) * (input.ndim - 2)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from safetensors import SafetensorError
@@ -25,16 +29,35 @@ def make_from_hub(located: Located, height: int, width: int) -> BareModel:
     Raises ``ModelFileError`` in one line where they cannot be had, whatever the reason.
     """
     try:
-        return make_bare(located, height, width, pretrained=True)
+        with _no_long_retries():
+            return make_bare(located, height, width, pretrained=True)
     except AcclimateError:
         raise
     # the libraries pass on what their HTTP clients raise, which are of many kinds
     except Exception as error:
-        reason = (str(error).strip() or "no reason given").splitlines()[0][:200]
+        reason = (str(error).strip() or "no reason given").splitlines()[0][:120]
         raise ModelFileError(
             f"the weights of {located.name} cannot be fetched ({type(error).__name__}: {reason}); "
             "give --weights FILE.safetensors, or --weights none for random ones"
         ) from error
+
+
+@contextmanager
+def _no_long_retries() -> Iterator[None]:
+    """Where the hub's name is not even known, take what its cache has instead of trying for a minute."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    host = urlsplit(constants.ENDPOINT).hostname
+    try:
+        if not getproxies():  # a proxy may know it
+            socket.getaddrinfo(host, None)
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def load_weights(bare: BareModel, name: str, path: Path) -> None:

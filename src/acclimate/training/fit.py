@@ -13,6 +13,7 @@ from acclimate.training.behaviour import behaviour
 from acclimate.training.devices import make_fabric
 from acclimate.training.observer import Observer
 from acclimate.training.parts import make_algorithm
+from acclimate.training.process_group import together
 from acclimate.training.run import Run
 from acclimate.training.run_folder import check_folder
 from acclimate.training.settings import FitSettings
@@ -56,21 +57,22 @@ def fit(
     if not launched:
         # only now, so that a mistake is said by one process and no other has been started
         fabric.launch()
-    compared = bool(baseline) and algorithm.uses_target and not algorithm.oracle
-    reference = baseline if isinstance(baseline, Path) else output / BASELINE
-    main = Run(task, settings, output, fabric, observer, command)
-    # claimed before the baseline trains, so that what does not fit is said first and a run that
-    # is killed in between can be continued
-    main.claim(resume)
-    if compared and not isinstance(baseline, Path):
-        bare = _as(settings, SOURCE_ONLY)
-        with main.ending():
-            Run(task, bare, reference, fabric, observer, command).execute(resume=True)
-    record = main.execute(resume=True)
-    if compared and fabric.is_global_zero:
-        _add_verdict(task, record, output, reference)
-    fabric.barrier()
-    return record if fabric.is_global_zero else read_record(output)
+    with together(fabric):
+        compared = bool(baseline) and algorithm.uses_target and not algorithm.oracle
+        reference = baseline if isinstance(baseline, Path) else output / BASELINE
+        main = Run(task, settings, output, fabric, observer, command)
+        # claimed before the baseline trains, so that what does not fit is said first and a run that
+        # is killed in between can be continued
+        main.claim(resume)
+        if compared and not isinstance(baseline, Path):
+            bare = _as(settings, SOURCE_ONLY)
+            with main.ending():
+                Run(task, bare, reference, fabric, observer, command).execute(resume=True)
+        record = main.execute(resume=True)
+        if compared and fabric.is_global_zero:
+            _add_verdict(task, record, output, reference)
+        fabric.barrier()
+        return record if fabric.is_global_zero else read_record(output)
 
 
 def fit_rows(
@@ -90,16 +92,19 @@ def fit_rows(
     task = open_task(settings)
     settings = choose_network(settings, task.spec)
     fabric.launch()
-    runs = [Run(task, _as(settings, row), output / row, fabric, observer, command) for row in rows]
-    for run in runs:
-        run.claim(resume=True)
-    records = [run.execute(resume=True) for run in runs]
-    for run, record in zip(runs, records, strict=True):
-        adapts = run.algorithm.uses_target and not run.algorithm.oracle
-        if adapts and SOURCE_ONLY in rows and fabric.is_global_zero:
-            _add_verdict(task, record, run.folder, output / SOURCE_ONLY)
-    fabric.barrier()
-    return [run.folder for run in runs], records
+    with together(fabric):
+        runs = [
+            Run(task, _as(settings, row), output / row, fabric, observer, command) for row in rows
+        ]
+        for run in runs:
+            run.claim(resume=True)
+        records = [run.execute(resume=True) for run in runs]
+        for run, record in zip(runs, records, strict=True):
+            adapts = run.algorithm.uses_target and not run.algorithm.oracle
+            if adapts and SOURCE_ONLY in rows and fabric.is_global_zero:
+                _add_verdict(task, record, run.folder, output / SOURCE_ONLY)
+        fabric.barrier()
+        return [run.folder for run in runs], records
 
 
 def _as(settings: FitSettings, algorithm: str) -> FitSettings:

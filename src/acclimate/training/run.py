@@ -113,6 +113,9 @@ class Run:
         if self.fabric.is_global_zero:
             remove_leftovers(self.folder)
         record = before or self._new_record(step)
+        # it may be continued by another number of processes than it was begun with
+        record.environment = describe_environment(self.fabric, self.settings)
+        record.settings = self.settings.model_dump(mode="json")
         self._write(record, "running")
         with self.ending(record):
             self._train(step, optimiser, loader, start, record)

@@ -16,6 +16,10 @@ from acclimate.training.settings import FitSettings
 WATCHED_ONLY = ("loggers",)
 
 
+#: where a run takes place, not what it computes: it may go on elsewhere
+PLACES = ("devices", "nodes", "strategy")
+
+
 def remove_leftovers(folder: Path) -> None:
     """Drop files that a kill left half-written beside the whole ones; for one process alone."""
     for part in folder.rglob(".*.part"):
@@ -55,7 +59,7 @@ def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
 
 def _check_same_settings(folder: Path, before: dict[str, Any], now_: dict[str, Any]) -> None:
     """Raise where a run would be continued with other settings than it was begun with."""
-    changed = [key for key in now_ if before.get(key) != now_[key]]
+    changed = [key for key in now_ if before.get(key) != now_[key] and key not in PLACES]
     if changed:
         lines = ", ".join(
             f"{key} was {before.get(key)!r} and is now {now_[key]!r}" for key in changed

@@ -90,7 +90,9 @@ class FitSettings(Options):
     joint_losses: bool | None = Field(
         None, description="losses over the items of all processes; null = where they compare items"
     )
-    sync_batch_norm: bool = Field(False, description="statistics over all processes")
+    sync_batch_norm: bool = Field(
+        True, description="with several processes, BatchNorm's statistics are those of all items"
+    )
     precision: Precision = Field(
         "auto", description="auto = bf16 where the processor computes with it, else 32"
     )

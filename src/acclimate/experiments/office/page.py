@@ -66,7 +66,9 @@ def page(benchmark: Benchmark, results: Sequence[OfficeResult]) -> str:
     pairs = [pair for pair in benchmark.pairs if not pair.startswith("others-")]
     pooled = [pair for pair in benchmark.pairs if pair.startswith("others-")]
     backbones = sorted({f"{r.backbone} ({r.weights})" for r in results})
-    machine = ", ".join(sorted({f"{r.threads} threads of {r.processor}" for r in results}))
+    machine = ", ".join(
+        sorted({f"{r.threads} thread{'s' * (r.threads > 1)} of {r.processor}" for r in results})
+    )
     text = [
         f"# {benchmark.title}",
         "",

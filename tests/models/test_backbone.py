@@ -1,0 +1,550 @@
+"""Backbones by name: features, what is frozen, how BatchNorm behaves, and what is refused."""
+
+import copy
+import pickle
+
+import pytest
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from acclimate.core.errors import AcclimateError, ConfigurationError, UnknownNameError
+from acclimate.core.types import Spec
+from acclimate.layers.averaging import averaged_copy, update_average
+from acclimate.layers.batch_norm_statistics import re_estimate_batch_norm
+from acclimate.layers.domain_norm import DomainBatchNorm, keep_domains_apart, use_statistics_of
+from acclimate.layers.source_norm import SourceBatchNorm
+from acclimate.layers.strided_convolution import SubsampledConvolution
+from acclimate.models.backbone import Backbone
+from acclimate.models.backbone_library import locate
+from acclimate.models.network import InputFacts, build_network
+
+SIDE = 32
+CLASSES = ("a", "b", "c")
+SPEC = Spec((3, SIDE, SIDE), CLASSES)
+
+
+def build(name="test_resnet", spec=SPEC, seed=0, **options):
+    torch.manual_seed(seed)
+    return build_network("backbone", {"name": name, "weights": "none", **options}, spec)
+
+
+def draw(count=6, side=SIDE, channels=3, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    images = torch.randn(count, channels, side, side, generator=random)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def refused(match, kind=ConfigurationError, **options):
+    with pytest.raises(kind, match=match) as caught:
+        build(**options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def warm(network):
+    """Statistics and affine transforms of their own for every plain BatchNorm."""
+    torch.manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+            if module.affine:
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.2)
+    return network
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+def test_timm_comes_first_and_torchvision_is_found():
+    assert locate("resnet18").library == "timm"
+    assert locate("timm/resnet18").library == "timm"
+    assert locate("torchvision/resnet18").library == "torchvision"
+    for name in ("alexnet", "squeezenet1_0", "squeezenet1_1"):
+        assert locate(name).library == "torchvision"
+    assert locate("resnet50.a1_in1k").name == "resnet50.a1_in1k"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("resnet5", "resnet50"),
+        ("alexnt", "alexnet"),
+        ("mobilenetv3_lage_100", "mobilenetv3_large_100"),
+        ("torchvision/resnet19", "torchvision/resnet18"),
+    ],
+)
+def test_an_unknown_name_has_near_misses(name, near):
+    assert f"'{near}'" in refused("unknown backbone", UnknownNameError, name=name)
+
+
+@pytest.mark.parametrize("name", ["xyzzyplugh", "timm/alexnet", "elsewhere/resnet18", "a/b/c", "/"])
+def test_an_unknown_name_without_any(name):
+    assert len(refused("unknown backbone", UnknownNameError, name=name)) < 200
+
+
+def test_an_unknown_tag_names_those_there_are():
+    assert "a1_in1k" in refused("has no weights 'nope'", UnknownNameError, name="resnet50.nope")
+
+
+# -- torchvision's features -----------------------------------------------------------------------
+
+
+def of_alexnet(model, images):
+    hidden = model.avgpool(model.features(images)).flatten(1)
+    _, fc6, _, _, fc7, _, _ = model.classifier
+    return torch.relu(fc7(torch.relu(fc6(hidden))))
+
+
+def of_resnet(model, images):
+    for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
+        images = getattr(model, name)(images)
+    return images.mean((2, 3))
+
+
+def of_squeezenet(model, images):
+    return model.features(images).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "features"),
+    [
+        ("alexnet", 4096, of_alexnet),
+        ("torchvision/resnet18", 512, of_resnet),
+        ("squeezenet1_0", 512, of_squeezenet),
+        ("squeezenet1_1", 512, of_squeezenet),
+    ],
+)
+def test_features_of_torchvision(name, width, features):
+    """AlexNet's are fc7, as the Office tables of DDC and DANN have it."""
+    torch.manual_seed(0)
+    extractor, found = Backbone(name=name, weights="none").extractor(64)
+    torch.manual_seed(0)
+    whole = torchvision.models.get_model(name.rpartition("/")[2], weights=None).eval()
+    images = draw(2, 64)
+    with torch.no_grad():
+        ours, theirs = extractor(images), features(whole, images)
+    assert ours.shape == (2, width)
+    assert found == width
+    torch.testing.assert_close(ours, theirs)
+
+
+# -- the network ----------------------------------------------------------------------------------
+
+
+def test_bottleneck_and_domain_classifier_are_the_papers():
+    network = build()
+    assert network.attach_layer == network.feature_layer == "hidden1"
+    assert dict(network.layer_widths) == {"backbone": 96, "hidden1": 256}
+    assert network.domain_hidden == (1024, 1024)
+    output = network.eval()(draw())
+    linear, relu = network.hidden[0]
+    torch.testing.assert_close(output.layers["hidden1"], relu(linear(output.layers["backbone"])))
+    assert output.layers["hidden1"].min() == 0
+    torch.testing.assert_close(output.logits, network.head(output.layers["hidden1"]))
+
+
+def test_without_a_bottleneck():
+    network = build(bottleneck=0)
+    assert network.attach_layer == network.feature_layer == "backbone"
+    assert network.head.in_features == 96
+    refused("dropout stands before the bottleneck", bottleneck=0, dropout=0.1)
+
+
+def test_dropout_stands_before_the_bottleneck():
+    network = build(dropout=0.5)
+    assert [type(layer) for layer in network.hidden[0]] == [nn.Dropout, nn.Linear, nn.ReLU]
+
+
+def test_grey_pictures_are_looked_at_as_coloured_ones():
+    grey = draw(channels=1)
+    network = build(spec=Spec((1, SIDE, SIDE), CLASSES)).eval()
+    coloured = build().eval()
+    torch.testing.assert_close(network(grey).logits, coloured(grey.repeat(1, 3, 1, 1)).logits)
+
+
+def test_other_inputs_are_refused():
+    refused("needs images", spec=Spec((5,), CLASSES))
+    refused("not at 4 channels", spec=Spec((4, SIDE, SIDE), CLASSES))
+
+
+@pytest.mark.parametrize(("name", "side"), [("test_vit", 48), ("resmlp_12_224", 48)])
+def test_the_size_is_passed_on(name, side):
+    """Both were trained at another size, and have a parameter for each patch."""
+    network = build(name, Spec((3, side, side), CLASSES), bottleneck=0)
+    assert network(draw(2, side)).logits.shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("crossvit_tiny_240", (3, 100, 100)),
+        ("alexnet", (3, 32, 32)),
+        ("torchvision/vit_b_32", (3, 64, 64)),
+        ("test_vit", (3, 8, 8)),
+    ],
+)
+def test_a_size_that_does_not_fit(name, shape):
+    message = refused("cannot look at pictures", name=name, spec=Spec(shape, CLASSES))
+    side = {"crossvit_tiny_240": 240, "test_vit": 160}.get(name, 224)
+    assert f"give --size {side}" in message
+
+
+def test_facts_are_timms():
+    name = "tf_mobilenetv3_large_minimal_100"
+    facts = Backbone(name=name).input_facts()
+    data = timm.data.resolve_model_data_config(timm.create_model(name))
+    assert facts == InputFacts(data["input_size"][-1], data["mean"], data["std"])
+    assert facts.mean == (0.5, 0.5, 0.5)
+    assert Backbone(name=name, weights="none").input_facts() is None
+    weights = torchvision.models.AlexNet_Weights.DEFAULT.transforms()
+    assert Backbone(name="alexnet").input_facts() == InputFacts(
+        weights.crop_size[0], tuple(weights.mean), tuple(weights.std)
+    )
+
+
+def test_bare_options_make_the_same_architecture_without_reading_anything(tmp_path):
+    options = Backbone(name="test_resnet", weights=str(tmp_path / "gone.safetensors"))
+    with pytest.raises(AcclimateError):
+        options.make(SPEC)
+    assert options.bare() == Backbone(name="test_resnet", weights="none")
+    options.bare().make(SPEC)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "alexnet", "test_vit"])
+def test_rate_share(name, tmp_path):
+    from safetensors.torch import save_file
+
+    from acclimate.models.files import host_tensors
+
+    side = 64
+    spec = Spec((3, side, side), CLASSES)
+    random = build(name, spec)
+    assert {random.rate_share_of(key) for key, _ in random.named_parameters()} == {1.0}
+    path = tmp_path / "weights.safetensors"
+    save_file(host_tensors(random.backbone.model), path)
+    network = build(name, spec, weights=str(path), rate_share=0.25)
+    shares = {key: network.rate_share_of(key) for key, _ in network.named_parameters()}
+    assert {key for key, share in shares.items() if share == 1.0} == {
+        "hidden.0.0.weight", "hidden.0.0.bias", "head.weight", "head.bias"
+    }  # fmt: skip
+    assert set(shares.values()) == {0.25, 1.0}
+
+
+# -- freezing -------------------------------------------------------------------------------------
+
+
+def trained(network):
+    return {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+
+
+def test_a_frozen_backbone_is_still():
+    network = build("alexnet", Spec((3, 64, 64), CLASSES), freeze="backbone").train()
+    assert {name.partition(".")[0] for name in trained(network)} == {"hidden", "head"}
+    images = draw(2, 64)
+    first, second = (network(images).layers["backbone"] for _ in range(2))
+    assert torch.equal(first, second)  # AlexNet has dropout before its last layers
+    assert network.training
+    assert network.head.training
+
+
+@pytest.mark.parametrize(
+    ("name", "stages", "stem"),
+    [
+        ("test_resnet", 5, "conv1"),
+        ("torchvision/resnet18", 5, "conv1"),
+        ("test_vit", 7, "patch_embed"),
+        ("alexnet", 7, "features.0"),
+        ("squeezenet1_1", 9, "features.0"),
+    ],
+)
+def test_leading_stages(name, stages, stem):
+    spec = Spec((3, 64, 64), CLASSES)
+    before = trained(build(name, spec, batch_norm="batch"))
+    for count in range(stages + 1):
+        network = build(name, spec, freeze=str(count), batch_norm="batch")
+        now = trained(network)
+        assert now < before or count == 0
+        if count == 1:
+            gone = {key.removeprefix("backbone.model.") for key in before - now}
+            assert any(key.startswith(stem) for key in gone)
+        before = now
+    assert not any(key.startswith("backbone") for key in before)
+    refused(f"has {stages} stages", name=name, spec=spec, freeze=stages + 1)
+
+
+def test_frozen_stages_learn_nothing_from_a_step():
+    network = warm(build(freeze=2, batch_norm="batch")).train()
+    before = copy.deepcopy(network.state_dict())
+    optimiser = torch.optim.SGD(network.parameters(), 0.1)
+    network(draw()).logits.square().sum().backward()
+    optimiser.step()
+    changed = {key for key, value in network.state_dict().items() if not value.equal(before[key])}
+    parts = {key.split(".")[2] for key in changed if key.startswith("backbone")}
+    assert parts == {"layer2", "layer3", "layer4"}
+    assert "backbone.model.layer2.0.bn1.running_mean" in changed
+
+
+@pytest.mark.parametrize("given", ["all", "-1", -1, True, 1.5, "", None])
+def test_other_words_for_freezing_are_refused(given):
+    refused("freeze: should be none, backbone, or a number", freeze=given)
+
+
+# -- BatchNorm ------------------------------------------------------------------------------------
+
+
+def parted(network, count=2):
+    keep_domains_apart(network, count)
+    return network
+
+
+def test_frozen_is_evaluation_for_good():
+    network = warm(build())
+    images = draw()
+    expected = network.eval()(images).layers["backbone"]
+    before = copy.deepcopy(network.state_dict())
+    found = network.train()(images).layers["backbone"]
+    torch.testing.assert_close(found, expected)
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    norms = {n for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    assert norms
+    assert not {f"{n}.weight" for n in norms} & trained(network)
+    assert network.backbone.model.training
+
+
+def test_batch_is_torchs_training():
+    network = warm(build(batch_norm="batch")).train()
+    model = copy.deepcopy(network.backbone.model).train()
+    images = draw()
+    torch.testing.assert_close(network(images).layers["backbone"], model(images))
+    for key, value in network.backbone.model.state_dict().items():
+        assert torch.equal(value, model.state_dict()[key])
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "regnetx_002"])
+def test_source_is_what_the_source_alone_would_be(name):
+    """The source's rows do not notice the target, and a target of the same pictures gets the same."""
+    network = parted(warm(build(name, batch_norm="source")), 4).double().train()
+    plain = warm(build(name, batch_norm="batch")).double().train()
+    # what there is in both, in the same order
+    plain.load_state_dict(dict(zip(plain.state_dict(), network.state_dict().values(), strict=True)))
+    images = draw(4).double()
+    target = 3 * draw(3, seed=1).double() + 1
+    found = network(torch.cat([images, target, images])).layers["backbone"]
+    expected = plain(images).layers["backbone"]
+    torch.testing.assert_close(found[:4], expected)
+    torch.testing.assert_close(found[7:], expected)
+    for mine, theirs in zip(
+        network.state_dict().values(), plain.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "regnetx_002", "levit_128s"])
+def test_domain_is_each_domain_alone(name):
+    """LeViT normalises tokens, several rows for each picture."""
+    options = {"name": name, "spec": Spec((3, 64, 64), CLASSES), "bottleneck": 0}
+    network = parted(build(**options, batch_norm="domain"), 3).double().train()
+    plain = build(**options, batch_norm="batch").double().train()
+    assert any(isinstance(m, DomainBatchNorm) for m in network.modules())
+    assert not any(
+        type(m) in (nn.BatchNorm1d, nn.BatchNorm2d) and m.affine for m in network.modules()
+    )
+    source, target = draw(3, 64).double(), 2 * draw(4, 64, seed=1).double() - 1
+    found = network(torch.cat([source, target])).layers["backbone"]
+    others = [copy.deepcopy(plain) for _ in range(2)]
+    for other, part, rows in zip(others, (source, target), (found[:3], found[3:]), strict=True):
+        torch.testing.assert_close(rows, other(part).layers["backbone"])
+    for domain, other in enumerate(others):
+        use_statistics_of(network, domain)
+        expected = other.eval()(target).layers["backbone"]
+        found = network.eval()(target).layers["backbone"]
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("mode", ["source", "domain", "batch", "re-estimated", "frozen"])
+def test_every_mode_is_the_same_function_in_evaluation(mode, tmp_path):
+    """With the same pretrained weights."""
+    from safetensors.torch import save_file
+
+    from acclimate.models.files import host_tensors
+
+    torch.manual_seed(0)
+    whole = warm(timm.create_model("test_resnet"))
+    save_file(host_tensors(whole), tmp_path / "w.safetensors")
+    network = build(weights=str(tmp_path / "w.safetensors"), batch_norm=mode).eval()
+    expected = whole.eval().forward_head(whole.forward_features(draw()), pre_logits=True)
+    torch.testing.assert_close(network(draw()).layers["backbone"], expected)
+
+
+@pytest.mark.parametrize("mode", ["source", "domain", "re-estimated"])
+def test_a_mode_that_would_change_nothing_is_refused(mode):
+    refused("has no BatchNorm", name="test_vit", batch_norm=mode)
+
+
+def test_frozen_stages_keep_their_batch_norm():
+    network = build(freeze=2, batch_norm="domain")
+    kinds = {n.split(".")[2] for n, m in network.named_modules() if isinstance(m, DomainBatchNorm)}
+    assert kinds == {"layer2", "layer3", "layer4"}
+    network = build(freeze=2, batch_norm="source")
+    kinds = {n.split(".")[2] for n, m in network.named_modules() if isinstance(m, SourceBatchNorm)}
+    assert kinds == {"layer2", "layer3", "layer4"}
+
+
+# -- folded statistics ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folded(tmp_path):
+    """A file of weights whose BatchNorm is the identity, with the bias it had."""
+    from safetensors.torch import save_file
+
+    from acclimate.models.files import host_tensors
+
+    torch.manual_seed(0)
+    whole = timm.create_model("test_efficientnet")
+    for module in whole.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_var.fill_(2.25)
+            module.weight.data.fill_((2.25 + module.eps) ** 0.5)
+            nn.init.normal_(module.bias, 0.5, 0.5)
+    path = tmp_path / "folded.safetensors"
+    save_file(host_tensors(whole), path)
+    return {"name": "test_efficientnet", "weights": str(path), "spec": Spec((3, 64, 64), CLASSES)}
+
+
+@pytest.mark.parametrize("mode", ["batch", "source", "domain", "re-estimated"])
+def test_folded_statistics_are_not_trained_with(folded, mode):
+    network = parted(build(**folded, batch_norm=mode), 4)
+    assert network.wants_statistics
+    with pytest.raises(ConfigurationError, match="folded into them") as caught:
+        network.train()
+    assert "\n" not in str(caught.value)
+    pictures = [2 * draw(8, 64, seed=number) + 0.5 for number in range(3)]
+    images = pictures[0]
+    expected = network.eval()(images).layers["backbone"]
+    note = re_estimate_batch_norm(network, pictures)
+    assert note == "BatchNorm statistics of 13 layers estimated from 24 pictures"
+    scale = float(expected.detach().abs().max())
+    found = network.eval()(images).layers["backbone"]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * scale)
+    # in training it now is nearly the same function, where it would have been another
+    now = network.train()(images).layers["backbone"]
+    assert nn.functional.cosine_similarity(now, expected).min() > 0.8
+
+
+@pytest.mark.parametrize("freeze", ["none", "backbone"])
+def test_folded_statistics_serve_where_they_stay(folded, freeze):
+    network = build(**folded, freeze=freeze).train()
+    assert not network.wants_statistics
+
+
+def test_fresh_weights_want_no_statistics():
+    assert not build(batch_norm="batch").wants_statistics
+    assert build(batch_norm="re-estimated").wants_statistics
+
+
+# -- memory, precision, copies --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "densenet121"])
+@pytest.mark.parametrize("batch_norm", ["frozen", "batch"])
+def test_gradient_checkpointing_changes_no_gradient(name, batch_norm):
+    results = []
+    for checkpointing in (False, True):
+        network = build(
+            name, Spec((3, 64, 64), CLASSES), batch_norm=batch_norm,
+            gradient_checkpointing=checkpointing,
+        ).train()  # fmt: skip
+        network(draw(3, 64)).logits.square().sum().backward()
+        results.append({n: p.grad for n, p in network.named_parameters() if p.requires_grad})
+    assert results[0].keys() == results[1].keys()
+    for key, gradient in results[0].items():
+        torch.testing.assert_close(gradient, results[1][key], rtol=1e-4, atol=1e-6)
+
+
+def test_gradient_checkpointing_computes_twice():
+    calls = []
+    network = build(gradient_checkpointing=True).train()
+    network.backbone.model.layer2[0].conv1.register_forward_hook(lambda *a: calls.append(1))
+    network(draw()).logits.sum().backward()
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("name", ["alexnet", "torchvision/resnet18", "convit_tiny"])
+def test_no_gradient_checkpointing_to_be_had(name):
+    refused(
+        "no gradient checkpointing",
+        name=name, spec=Spec((3, 64, 64), CLASSES), gradient_checkpointing=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "resmlp_12_224"])
+@pytest.mark.parametrize("mode", ["frozen", "source", "domain"])
+def test_half_precision(name, mode):
+    if mode != "frozen" and name != "test_resnet":
+        pytest.skip("it has no BatchNorm")
+    network = parted(build(name, Spec((3, 64, 64), CLASSES), batch_norm=mode)).train()
+    expected = network(draw(4, 64)).logits
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(draw(4, 64)).logits
+    assert logits.dtype == torch.bfloat16
+    torch.testing.assert_close(logits.float(), expected, rtol=0.1, atol=0.1)
+    logits.float().square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("mode", ["frozen", "batch", "source", "domain"])
+def test_the_moving_average(mode):
+    network = parted(warm(build(batch_norm=mode))).train()
+    average = averaged_copy(network)
+    network(draw())
+    update_average(average, network, 0.0, 5)
+    network.eval()
+    torch.testing.assert_close(average(draw()).logits, network(draw()).logits)
+    assert not any(p.requires_grad for p in average.parameters())
+    average.train().eval()
+
+
+def test_a_network_is_picklable():
+    network = build(batch_norm="domain").eval()
+    again = pickle.loads(pickle.dumps(network))
+    assert torch.equal(again(draw()).logits, network(draw()).logits)
+    assert again.rate_share_of("backbone.model.x") == network.rate_share_of("backbone.model.x")
+
+
+def test_a_stem_that_the_processor_cannot_train():
+    """Its kernel would end the process, or give other gradients than those of the plain layout."""
+    network = build("repvgg_a0", Spec((3, 64, 64), CLASSES), batch_norm="batch").train()
+    mended = [m for m in network.modules() if isinstance(m, SubsampledConvolution)]
+    assert [m.in_channels for m in mended] == [3]
+    images = draw(2, 64)
+    found = mended[0](images)
+    reference = nn.functional.conv2d(
+        images.contiguous(), mended[0].weight.clone(memory_format=torch.contiguous_format), None, 2
+    )
+    torch.testing.assert_close(found, reference)
+    for _ in range(3):
+        network(images).logits.sum().backward()
+
+
+# -- the extractor --------------------------------------------------------------------------------
+
+
+def test_the_extractor_is_still_and_without_gradient():
+    options = Backbone(
+        name="test_resnet", weights="none", batch_norm="domain", freeze=1, bottleneck=7
+    )
+    extractor, width = options.extractor(48)
+    assert width == 96
+    assert not any(p.requires_grad for p in extractor.parameters())
+    assert not any(m.training for m in extractor.train().modules())
+    images = draw(2, 48)
+    features = extractor(images)
+    assert not features.requires_grad
+    model = extractor.model
+    expected = model.forward_head(model.forward_features(images), pre_logits=True)
+    assert torch.equal(features, expected)
