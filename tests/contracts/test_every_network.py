@@ -5,9 +5,11 @@ import warnings
 
 import pytest
 import torch
+from torch import nn
 
 from acclimate.core.errors import ConfigurationError, UnknownNameError
 from acclimate.core.types import Spec
+from acclimate.layers.domain_norm import DomainBatchNorm
 from acclimate.models import build_network, networks
 from acclimate.models.files import ModelDescription, read_model, save_model
 
@@ -18,8 +20,11 @@ SHAPES = {
     "mnist-cnn": (3, 28, 28),
     "svhn-cnn": (3, 32, 32),
     "gtsrb-cnn": (3, 40, 40),
+    "backbone": (3, 32, 32),
 }
 OTHERS = {"mlp": (5,)}
+# what a network cannot do without
+OPTIONS = {"backbone": {"name": "test_efficientnet", "weights": "none"}}
 every_network = pytest.mark.parametrize("name", networks.names())
 convolutional = pytest.mark.parametrize("name", sorted(SHAPES))
 
@@ -28,9 +33,16 @@ def spec_of(name):
     return Spec(SHAPES.get(name) or OTHERS[name], NAMES)
 
 
-def build(name, seed=0, **options):
+def build(network, seed=0, **options):
     torch.manual_seed(seed)
-    return build_network(name, options, spec_of(name))
+    return build_network(network, {**OPTIONS.get(network, {}), **options}, spec_of(network))
+
+
+def normalised(name, kind):
+    """The option of that network for a normalisation: none, batch, or domain (kept apart)."""
+    if name == "backbone":  # it has that of its model; none is then not to be had
+        return {"batch_norm": {"none": "frozen"}.get(kind, kind)}
+    return {"normalisation": kind}
 
 
 def draw(name, count=4):
@@ -63,7 +75,9 @@ def test_widths_are_true(name):
 def test_every_parameter_gets_a_gradient(name):
     network = build(name)
     network(draw(name)).logits.square().sum().backward()
-    for key, parameter in network.named_parameters():
+    learning = {key: p for key, p in network.named_parameters() if p.requires_grad}
+    assert any(key.startswith("backbone.") for key in learning)
+    for key, parameter in learning.items():
         assert parameter.grad.abs().max() > 0, key
 
 
@@ -80,7 +94,7 @@ def test_same_seed_same_weights(name):
 @convolutional
 @pytest.mark.parametrize("normalisation", ["none", "batch", "domain"])
 def test_the_layout_in_memory_does_not_matter(name, normalisation):
-    network = build(name, normalisation=normalisation, dropout=0.0).double()
+    network = build(name, **normalised(name, normalisation), dropout=0.0).double()
     images = draw(name).double()
     for mode in (True, False):
         network.train(mode)
@@ -102,7 +116,7 @@ def test_too_small_pictures_are_refused(name):
 @convolutional
 def test_vectors_are_refused(name):
     with pytest.raises(ConfigurationError, match="choose --network mlp"):
-        build_network(name, {}, Spec((5,), NAMES))
+        build_network(name, OPTIONS.get(name, {}), Spec((5,), NAMES))
 
 
 @convolutional
@@ -113,7 +127,7 @@ def test_other_shapes(name, channels, larger):
     if name == "svhn-cnn" and larger:
         pytest.skip("its hidden layers are 3072 wide: memory for nothing")
     spec = Spec((channels, side + larger, side), NAMES)
-    network = build_network(name, {}, spec)
+    network = build_network(name, OPTIONS.get(name, {}), spec)
     assert network(torch.zeros(2, *spec.input_shape)).logits.shape == (2, 3)
 
 
@@ -138,7 +152,7 @@ def test_an_unknown_name_is_explained():
 
 @every_network
 def test_model_file_round_trip(name, tmp_path):
-    options = {} if name == "mlp" else {"normalisation": "batch"}
+    options = OPTIONS.get(name, {}) | ({} if name == "mlp" else normalised(name, "batch"))
     network = build(name, **options)
     network(draw(name))  # running statistics of their own
     network.eval()
@@ -161,6 +175,30 @@ def test_model_file_round_trip(name, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
 
 
+@every_network
+def test_keeping_domains_apart(name):
+    """The options that ask for it make a network with two sets of statistics; what can, has them."""
+    options = networks.get(name).keeping_domains_apart
+    if name == "mlp":
+        options = {**options, "widths": [4]}
+    network = build(name, **options)
+    kept = [m for m in network.modules() if isinstance(m, DomainBatchNorm)]
+    assert kept
+    plain = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    assert len(plain) == 2 * len(kept)
+
+
+@every_network
+def test_bare_options_make_the_same_architecture(name):
+    options = networks.get(name).build(name, OPTIONS.get(name, {}))
+    torch.manual_seed(0)
+    bare = options.bare().make(spec_of(name)).state_dict()
+    expected = build(name).state_dict()
+    assert {k: v.shape for k, v in bare.items()} == {k: v.shape for k, v in expected.items()}
+    assert options.bare().bare() == options.bare()
+    assert options.bare().input_facts() is None
+
+
 def test_max_norm_bounds_every_unit():
     network = build("svhn-cnn", max_norm=0.5, dropout=0.0)
     with torch.no_grad():
@@ -181,5 +219,5 @@ def test_max_norm_bounds_every_unit():
 def test_building_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for name in ("mnist-cnn", "mlp", "gtsrb-cnn"):
+        for name in ("mnist-cnn", "mlp", "gtsrb-cnn", "backbone"):
             build(name)

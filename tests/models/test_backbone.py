@@ -210,7 +210,9 @@ def test_bare_options_make_the_same_architecture_without_reading_anything(tmp_pa
     options = Backbone(name="test_resnet", weights=str(tmp_path / "gone.safetensors"))
     with pytest.raises(AcclimateError):
         options.make(SPEC)
-    assert options.bare() == Backbone(name="test_resnet", weights="none")
+    assert options.bare() == Backbone(
+        name="test_resnet", weights="none", batch_norm="frozen", rate_share=0.1
+    )
     options.bare().make(SPEC)
 
 
@@ -226,6 +228,11 @@ def test_rate_share(name, tmp_path):
     assert {random.rate_share_of(key) for key, _ in random.named_parameters()} == {1.0}
     path = tmp_path / "weights.safetensors"
     save_file(host_tensors(random.backbone.model), path)
+    options = Backbone(name=name, weights=str(path))
+    for made in (options, options.bare()):  # a run that is continued is made of the second
+        network = made.make(spec)
+        assert network.rate_share_of("backbone.model.any") == 0.1
+        assert network.rate_share_of("head.weight") == 1.0
     network = build(name, spec, weights=str(path), rate_share=0.25)
     shares = {key: network.rate_share_of(key) for key, _ in network.named_parameters()}
     assert {key for key, share in shares.items() if share == 1.0} == {
@@ -302,7 +309,7 @@ def parted(network, count=2):
 
 
 def test_frozen_is_evaluation_for_good():
-    network = warm(build())
+    network = warm(build(batch_norm="frozen"))
     images = draw()
     expected = network.eval()(images).layers["backbone"]
     before = copy.deepcopy(network.state_dict())
@@ -313,6 +320,13 @@ def test_frozen_is_evaluation_for_good():
     assert norms
     assert not {f"{n}.weight" for n in norms} & trained(network)
     assert network.backbone.model.training
+
+
+def test_random_weights_are_not_frozen_unless_told():
+    """Many residual branches begin with a scale of 0: frozen there, they would never learn."""
+    scales = {n for n, m in build().named_modules() if isinstance(m, nn.BatchNorm2d)}
+    assert {f"{n}.weight" for n in scales} <= trained(build())
+    assert not {f"{n}.weight" for n in scales} & trained(build(batch_norm="frozen"))
 
 
 def test_batch_is_torchs_training():
@@ -482,11 +496,17 @@ def test_no_gradient_checkpointing_to_be_had(name):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "resmlp_12_224"])
-@pytest.mark.parametrize("mode", ["frozen", "source", "domain"])
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("test_vit", "frozen"),
+        ("resmlp_12_224", "frozen"),
+        ("test_resnet", "frozen"),
+        ("test_resnet", "source"),
+        ("test_resnet", "domain"),
+    ],
+)
 def test_half_precision(name, mode):
-    if mode != "frozen" and name != "test_resnet":
-        pytest.skip("it has no BatchNorm")
     network = parted(build(name, Spec((3, 64, 64), CLASSES), batch_norm=mode)).train()
     expected = network(draw(4, 64)).logits
     with torch.autocast("cpu", torch.bfloat16):

@@ -43,7 +43,7 @@ class Shallow(SourceOnly):
 
     adapter: str = Field("coral", description="a name from 'acclimate list adapters'")
     adapter_options: dict[str, Any] = Field(
-        default_factory=dict, description="its options, such as {'n_components': 20}"
+        {}, description="its options, such as {'n_components': 20}"
     )
     c: float | None = Field(
         None,

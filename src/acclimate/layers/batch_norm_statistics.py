@@ -92,10 +92,10 @@ def re_estimate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> str
         # not by ``train``, which a network may refuse that has no statistics yet
         for module, mode in modes:
             module.training = mode
-    for norm, kept in zip(layers, moments, strict=True):
-        # a layer that the network did not use has nothing to be given
-        if kept.count or not items:
-            _give(norm, *kept.result())
+    # a layer that the network did not use has nothing to be given
+    used = [both for both in zip(layers, moments, strict=True) if both[1].count or not items]
+    for norm, (mean, variance) in [(norm, kept.result()) for norm, kept in used]:
+        _give(norm, mean, variance)
     return f"BatchNorm statistics of {len(layers)} layers estimated from {items} pictures"
 
 

@@ -51,6 +51,7 @@ class DomainBatchNorm(PartedByDomain, nn.Module):
         """
         vectors = isinstance(norm, nn.BatchNorm1d)
         new = cls(norm.num_features, vectors=vectors, eps=norm.eps, momentum=norm.momentum)
+        new.to(norm.running_mean)
         new.weight.copy_(norm.weight)
         new.bias.copy_(norm.bias)
         for statistics in new.statistics:

@@ -25,6 +25,7 @@ class SourceBatchNorm(PartedByDomain, _BatchNorm):
     def of(cls, norm: _BatchNorm) -> Self:
         """One with the weights and statistics of ``norm``; in evaluation the same function."""
         new = cls(norm.num_features, eps=norm.eps, momentum=norm.momentum)
+        new.to(norm.running_mean)
         new.load_state_dict(norm.state_dict(), strict=False)
         return new
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from torch import nn
@@ -64,14 +64,19 @@ class Backbone(NetworkOptions):
     )
     bottleneck: int = Field(256, ge=0, description="width of the hidden layer; 0 = none")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the hidden layer")
-    batch_norm: BatchNormMode = Field(
-        "frozen", description="frozen, batch, source, domain (kept apart) or re-estimated"
+    batch_norm: Literal["auto", "frozen", "batch", "source", "domain", "re-estimated"] = Field(
+        "auto",
+        description="frozen, batch, source, domain (kept apart) or re-estimated; "
+        "auto = frozen for pretrained weights, batch for random ones",
     )
     freeze: str | int = Field(
         "none", description="none, backbone, or how many leading stages, the stem being the first"
     )
-    rate_share: float = Field(
-        0.1, gt=0, le=1, description="of the learning rate, for pretrained weights"
+    rate_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="of the learning rate, for the model; null = 0.1 if pretrained, else 1",
     )
     gradient_checkpointing: bool = Field(False, description="compute twice to keep less in memory")
 
@@ -96,8 +101,20 @@ class Backbone(NetworkOptions):
     def pretrained(self) -> bool:
         return self.weights != "none"
 
+    def settled(self) -> Self:
+        """The same options with nothing left to be decided by whether there are pretrained weights."""
+        # frozen, random weights would go without any normalisation, and their residual branches,
+        # which many libraries begin with a scale of 0, would never learn
+        batch_norm = "frozen" if self.pretrained else "batch"
+        share = 0.1 if self.pretrained else 1.0
+        changes = {
+            "batch_norm": batch_norm if self.batch_norm == "auto" else self.batch_norm,
+            "rate_share": share if self.rate_share is None else self.rate_share,
+        }
+        return self.model_copy(update=changes)
+
     def bare(self) -> Self:
-        return self.model_copy(update={"weights": "none"})
+        return self.settled().model_copy(update={"weights": "none"})
 
     def input_facts(self) -> InputFacts | None:
         return facts_of(locate(self.name)) if self.pretrained else None
@@ -148,7 +165,9 @@ class Backbone(NetworkOptions):
         if self.gradient_checkpointing:
             _checkpoint_gradients(bare.module, self.name)
         freeze_leading(extractor, self.name, self.freeze)
-        set_batch_norm(extractor, self.name, self.batch_norm)
+        mode = self.settled().batch_norm
+        assert mode != "auto"
+        set_batch_norm(extractor, self.name, mode)
         try:
             measure_width(extractor, input_shape)
         except (RuntimeError, AssertionError, ValueError, IndexError) as error:

@@ -35,7 +35,8 @@ def make_from_hub(located: Located, height: int, width: int) -> BareModel:
         raise
     # the libraries pass on what their HTTP clients raise, which are of many kinds
     except Exception as error:
-        reason = (str(error).strip() or "no reason given").splitlines()[0][:120]
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        reason = lines[0].partition(". ")[0][:120]
         raise ModelFileError(
             f"the weights of {located.name} cannot be fetched ({type(error).__name__}: {reason}); "
             "give --weights FILE.safetensors, or --weights none for random ones"

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
-BLOCK = 1024  # rows: enough for a matrix product to reach its full speed
+BLOCK = 2048  # rows: a matrix product rearranges all weights anew for each block
 
 
 def for_blocks(work: Callable[[slice], None], count: int) -> None:
-    """Call ``work`` with slices of at most 1,024 that make up ``range(count)``, several at a time.
+    """Call ``work`` with slices of at most 2,048 that make up ``range(count)``, several at a time.
 
     A block's matrix products take one thread each. So what lies between them, elementwise and sparse
     operations for which numpy and scipy take one thread and let others run, is shared out as well.
