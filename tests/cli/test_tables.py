@@ -7,8 +7,11 @@ import json
 import numpy as np
 import pandas
 import pytest
+from scipy import sparse
 from sklearn.datasets import dump_svmlight_file
 
+from acclimate.data import Dataset, datasets
+from acclimate.data.registry import Arrays
 from acclimate.data.safe_pipeline import load_pipeline
 
 SHORT = ("--steps", "20", "--batch-size", "16", "--evaluations", "2")
@@ -67,6 +70,9 @@ def test_from_two_tables_to_predictions_measures_and_a_report(acclimate, tables)
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "proxy A-distance is" in page
     assert '<th scope="row">age</th>' in page
+    largest = shift["weights"]["largest"][0]
+    assert f"{largest['name']} ({largest['weight']:.2f})" in page
+    assert f"worth {100 * shift['weights']['effective_share']:.0f}% of the source's items" in page
     assert 'class="strip"' not in page  # no pictures
 
     new = rows(30, 2).assign(city="Athens")
@@ -214,6 +220,72 @@ def test_svmlight(acclimate, tmp_path):
     assert "no feature at all" in json.loads(done.out)["notes"][0]
 
 
+@pytest.fixture
+def thin():
+    """A registered set of sparse rows, of which no file says how wide they are."""
+    draws = np.random.default_rng(3)
+    x = (draws.random((90, 14)) * (draws.random((90, 14)) < 0.5)).astype(np.float32)
+    x[:, 11:] = 0
+    y = (x[:, 0] > 0.3).astype(np.int64)
+    found = Dataset(
+        name="thin",
+        description="made up",
+        licence="none",
+        class_names=("-1", "1"),
+        input_shape=(14,),
+        splits=("train",),
+        read=lambda finder, split: Arrays(sparse.csr_matrix(x), y),
+    )
+    datasets._items["thin"] = found
+    yield x, y
+    del datasets._items["thin"]
+
+
+@pytest.mark.parametrize("ends", [("thin", "a.svm"), ("a.svm", "thin")])
+def test_a_registered_sparse_set_and_a_narrower_file(acclimate, tmp_path, thin, ends):
+    x, y = thin
+    dump_svmlight_file(x[:60, :9], 2 * y[:60] - 1, "a.svm")
+    done = fit(acclimate, *ends, "--no-baseline", "--no-report")
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "out" / "model.json").read_text())["input_shape"] == [14]
+    assert acclimate("predict", "out", "a.svm").code == 0
+    assert acclimate("evaluate", "out", "--data", "thin", "--split", "train").code == 0
+
+
+def test_a_registered_sparse_set_and_a_wider_file(acclimate, tmp_path, thin):
+    x, y = thin
+    dump_svmlight_file(np.hstack([x, x[:, :3]]), 2 * y - 1, "a.svm")
+    said = "a.svm has features up to 16, the registered data set up to 13"
+    check(fit(acclimate, "thin", "a.svm"), tmp_path, said)
+
+
+def test_hashed_words(acclimate, tables):
+    """No list of words is kept, new ones are counted, and the options come back with the model."""
+    hashing = (*OPTIONS, "--text-features", "hashing", "--no-baseline")
+    done = fit(acclimate, "a.csv", "b.csv", *hashing)
+    assert done.code == 0, done.err
+    described = json.loads((tables / "out" / "model.json").read_text())
+    assert described["table"]["options"]["text_features"] == "hashing"
+    assert described["input_shape"][0] > 2**15
+    names = [each["name"] for each in features(tables)["most_shifted"]]
+    assert names[0] == "age"
+    assert any(name.startswith("review: bucket ") for name in names)
+    measured = acclimate("evaluate", "out", "--data", "a.csv", "--json")
+    assert json.loads(measured.out)["accuracy"] > 0.9
+    assert acclimate("fit", "--output", "out", "--resume", "--no-report").code == 0
+    rows(30, 2).assign(review="unheard of").to_csv("new.csv", index=False)
+    done = acclimate("predict", "out", "new.csv")
+    assert (done.code, done.err) == (0, "")
+    # of other features than a list's
+    again = ("--start-from", "out", "--output", "second", "--no-baseline")
+    done = fit(acclimate, "a.csv", "b.csv", *OPTIONS, *again)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+
+
+def features(tables):
+    return json.loads((tables / "out" / "features.json").read_text())
+
+
 def check(done, tables, *said):
     assert done.code == 2, done.err
     assert done.out == ""
@@ -231,6 +303,8 @@ def check(done, tables, *said):
         (["--label", "yy"], ["--label yy: a.csv has no such column", "Did you mean 'y'?"]),
         (["--label", "y", "--text", "revew"], ["--text revew", "Did you mean 'review'?"]),
         (["--label", "y", "--text", "age"], ["a.csv: column 'age' holds numbers and no text"]),
+        (["--label", "y", "--text-features", "hashing"], ["name one with --text"]),
+        ([*OPTIONS, "--text-features", "tfidf"], ["'tf-idf' or 'hashing'"]),
         (["--label", "y", "--drop", "agee"], ["--drop agee", "Did you mean 'age'?"]),
         (["--label", "y", "--id", "number"], ["--id number: b.csv has no such column"]),
         (["--label", "y", "--drop", "y"], ["'y' is named twice"]),

@@ -275,6 +275,8 @@ def test_a_column_means_one_thing():
     with pytest.raises(ConfigurationError, match="'a' is named twice by --label"):
         TableOptions.build("tables", {"label": "a", "drop": ("a",)})
     assert TableOptions(label="a", drop=("b",)).given == ["--label", "--drop"]
+    hashed = TableOptions(text=("a",), text_features="hashing")
+    assert hashed.given == ["--text", "--text-features"]
 
 
 def test_rows_are_read_as_they_are_written(tmp_path):

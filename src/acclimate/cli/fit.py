@@ -46,7 +46,13 @@ from acclimate.cli.picture_options import (
     SizeOption,
     WorkersOption,
 )
-from acclimate.cli.table_options import DropOption, IdOption, LabelOption, TextOption
+from acclimate.cli.table_options import (
+    DropOption,
+    IdOption,
+    LabelOption,
+    TextFeaturesOption,
+    TextOption,
+)
 from acclimate.cli.training_options import (
     AveragingOption,
     BatchSizeOption,
@@ -163,6 +169,7 @@ def fit(
     workers: WorkersOption = None,
     label: LabelOption = None,
     text: TextOption = None,
+    text_features: TextFeaturesOption = None,
     drop: DropOption = None,
     id: IdOption = None,
     device: DeviceOption = None,
@@ -226,7 +233,10 @@ def _minutes(
         if budget is not None:
             raise ConfigurationError("--budget is for --algorithm auto; give --steps or --epochs")
         return None
-    given.pop("algorithm")
+    from acclimate.algorithms import DEFAULT
+
+    # the candidates take its place; named, so that no protocol puts its own there
+    given["algorithm"] = DEFAULT
     contradicted = [
         f"--{name.replace('_', '-')}"
         for name in ("steps", "epochs", "start_from")

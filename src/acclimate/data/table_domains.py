@@ -150,7 +150,7 @@ def _learn_frames(sources: Sequence[Path], target: Path, options: TableOptions) 
         read.append(_Read(path, features, kinds_of(str(path), features, options.text)))
     kinds = _agreed(read)
     cast_frames = [cast(each.features, kinds) for each in read]
-    pipeline = fit_pipeline(cast_frames, kinds)
+    pipeline = fit_pipeline(cast_frames, kinds, options.text_features)
     notes = tuple(id_like(cast_frames[0], kinds))
     return Tables(options, pipeline, notes=notes)
 

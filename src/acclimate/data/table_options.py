@@ -15,12 +15,14 @@ TextFeatures = Literal["tf-idf", "hashing"]
 class TableOptions(Options):
     """Names of columns of CSV and Parquet files; every other column is a feature.
 
-    ``label``: the classes. ``text``: words are to be counted in it. ``drop``: left out. ``id``: what
-    predictions call a row, no feature.
+    ``label``: the classes. ``text``: words are to be counted in it, and kept in a list (tf-idf) or
+    hashed into so many buckets, see ``fit_pipeline``. ``drop``: left out. ``id``: what predictions
+    call a row, no feature.
     """
 
     label: str | None = None
     text: tuple[str, ...] = ()
+    text_features: TextFeatures = "tf-idf"
     drop: tuple[str, ...] = ()
     id: str | None = None
 
@@ -34,6 +36,14 @@ class TableOptions(Options):
             )
         return self
 
+    @model_validator(mode="after")
+    def _text_to_count(self) -> TableOptions:
+        if self.text_features != "tf-idf" and not self.text:
+            raise ValueError(
+                f"--text-features {self.text_features} is of columns of text: name one with --text"
+            )
+        return self
+
     @property
     def named(self) -> tuple[str, ...]:
         """All columns that an option names."""
@@ -43,4 +53,8 @@ class TableOptions(Options):
     @property
     def given(self) -> list[str]:
         """The options that say anything, as they are written: ``["--label", "--text"]``."""
-        return [f"--{name}" for name in type(self).model_fields if getattr(self, name)]
+        return [
+            f"--{name.replace('_', '-')}"
+            for name, field in type(self).model_fields.items()
+            if getattr(self, name) != field.default
+        ]

@@ -73,12 +73,31 @@ class ShiftedFeature(BaseModel):
     difference: float
 
 
+class ItemWeight(BaseModel):
+    name: str
+    weight: float
+
+
+class Weights(BaseModel):
+    """How much likelier source items are in the target, 1 on average; their mean before it was made 1.
+
+    ``effective_share``: of the items, in [0, 1]. ``quantiles``: by share, as ``"0.5"``.
+    """
+
+    mean_ratio: float
+    effective_share: float
+    quantiles: dict[str, float]
+    largest: list[ItemWeight]
+    smallest: list[ItemWeight]
+
+
 class Shift(BaseModel):
     """``features.json``: how far apart the inputs of the two domains lie."""
 
     proxy_a_distance: float
     features: int
     most_shifted: list[ShiftedFeature]
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True)

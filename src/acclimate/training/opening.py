@@ -163,9 +163,16 @@ def network_options(settings: FitSettings) -> NetworkOptions | None:
 
 
 def _learn_tables(settings: FitSettings) -> Tables | None:
-    found = [resolve(spec) for spec in (*settings.sources, settings.target)]
-    *sources, target = [place if isinstance(place, Path) else None for place in found]
+    *sources, target = [_place(spec) for spec in (*settings.sources, settings.target)]
     return learn_tables(sources, target, settings.table_options)
+
+
+def _place(spec: str) -> Path | int | None:
+    """A file, the number of features of a registered set of vectors, ``None`` for anything else."""
+    found = resolve(spec)
+    if isinstance(found, Dataset):
+        return found.input_shape[0] if len(found.input_shape) == 1 else None
+    return found if isinstance(found, Path) else None
 
 
 def _sides(settings: FitSettings, facts: InputFacts | None) -> tuple[int | None, int | None]:

@@ -12,7 +12,7 @@ from acclimate.core.configuration import Options
 from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.core.schedules import LEARNING_RATE_SCHEDULES
 from acclimate.data.augmentation import augmentation_pair
-from acclimate.data.table_options import TableOptions
+from acclimate.data.table_options import TableOptions, TextFeatures
 
 #: network setting → (network for pictures, network for vectors)
 BY_DATA = {"auto": ("compact-cnn", "mlp"), "paper": ("mnist-cnn", "mlp")}
@@ -35,6 +35,9 @@ class FitSettings(Options):
         None, min_length=1, description="of CSV and Parquet files: the column of classes"
     )
     text: tuple[str, ...] = Field((), description="columns whose words are counted")
+    text_features: TextFeatures = Field(
+        "tf-idf", description="hashing = words in 32,768 buckets, without a list of them"
+    )
     drop: tuple[str, ...] = Field((), description="columns to leave out")
     id: str | None = Field(None, min_length=1, description="column that names rows in predictions")
     algorithm: str = Field(DEFAULT, description="a name, best for the default, or several: dann+mi")
