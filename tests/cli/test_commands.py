@@ -64,6 +64,7 @@ JSON_LINES = {
     "doctor": ["doctor"],
     "data list": ["data", "list"],
     "data check": ["data", "check"],
+    "data cache": ["data", "cache"],
     "data build": ["data", "build", "moons"],
     "data build into a file": [
         *("data", "build", "syn-digits", "--count", "3", "--output", "digits.npz"),
