@@ -37,7 +37,7 @@ lint: $(STAMP)  ## style and types only
 # Without what they depend on: the tests need their layers alone, and torch stays as it is.
 peers: $(STAMP)  ## other libraries' layers, which some tests compare ours with
 	@$(BIN)/python -m pip install -q --no-deps pytorch-adapt==0.0.83 skada==0.6.0 \
-		pytorch-metric-learning tqdm skorch tabulate pandas adapt==0.4.5
+		pytorch-metric-learning tqdm skorch tabulate pandas torchmetrics adapt==0.4.5
 
 bench: $(STAMP)  ## speed of a training step beside a plain PyTorch loop
 	@$(BIN)/acclimate bench step

@@ -129,3 +129,38 @@ def test_a_checkpoint_goes_on_where_it_was(kind, tmp_path):
 def test_every_network_learns_at_the_whole_rate_by_default():
     network = Network(nn.Linear(4, 3), 3, [], SPEC, (), (5,))
     assert {network.rate_share_of(name) for name, _ in network.named_parameters()} == {1.0}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_of_convolutions_goes_on_where_it_was(kind, tmp_path):
+    """They lie channels last, and their state in a file does not: fused kernels do not look."""
+    settings = settings_of(kind)
+
+    def images(number):
+        random = torch.Generator().manual_seed(number)
+        inputs = torch.randn(6, 3, 16, 16, generator=random)
+        return Batch(inputs, torch.arange(6) % 2, None, None)
+
+    def go_on(step, optimiser, start, stop):
+        for number in range(start, stop):
+            step(images(number), 0.0)["loss"].backward()
+            optimiser.step()
+            optimiser.zero_grad()
+
+    steps = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        network = build_network("compact-cnn", {"hidden": 8}, Spec((3, 16, 16), ("a", "b")))
+        steps.append(Step(network, combination.make("source-only", {})).train())
+    whole = make_optimiser(steps[0], settings)
+    go_on(steps[0], whole, 0, 2)
+    save_checkpoint(tmp_path, 2, steps[0], whole, {})
+    go_on(steps[0], whole, 2, 4)
+    again = make_optimiser(steps[1], settings)
+    restore(latest_checkpoint(tmp_path), steps[1], again)
+    for parameter, entries in again.state.items():
+        for value in entries.values():
+            assert value.shape != parameter.shape or value.stride() == parameter.stride()
+    go_on(steps[1], again, 2, 4)
+    for ours, theirs in zip(steps[0].parameters(), steps[1].parameters(), strict=True):
+        assert torch.equal(ours, theirs)

@@ -13,7 +13,6 @@ from acclimate.core.errors import ConfigurationError
 from acclimate.core.types import Spec
 from acclimate.layers.strided_convolution import mend_strided_convolutions
 from acclimate.models.backbone_layers import (
-    BatchNormMode,
     FeatureExtractor,
     freeze_leading,
     measure_width,
@@ -129,7 +128,7 @@ class Backbone(NetworkOptions):
         extractor = self._extractor(spec.input_shape)
         tuned = BackboneNetwork(extractor, *self._head(extractor.width, spec))
         tuned.attach_layer = tuned.feature_layer
-        tuned.rate_share = self.rate_share if self.pretrained else 1.0
+        tuned.rate_share = self.settled().rate_share or 1.0
         return tuned
 
     def _head(self, incoming: int, spec: Spec) -> Any:

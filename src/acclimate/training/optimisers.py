@@ -26,12 +26,17 @@ def make_optimiser(module: nn.Module, settings: FitSettings) -> torch.optim.Opti
     groups, rate, decay = _groups(module), settings.learning_rate, settings.weight_decay
     for group in groups:
         group["lr"] = rate * group[_SHARE]
+    optimiser: torch.optim.Optimizer
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(
+        optimiser = torch.optim.SGD(
             groups, rate, momentum=settings.momentum, weight_decay=decay, fused=True
         )
-    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
-    return kind(groups, rate, betas=(settings.momentum, 0.999), weight_decay=decay, fused=True)
+    else:
+        kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
+        betas = (settings.momentum, 0.999)
+        optimiser = kind(groups, rate, betas=betas, weight_decay=decay, fused=True)
+    optimiser.register_load_state_dict_post_hook(_lay_as_parameters)
+    return optimiser
 
 
 def set_learning_rate(
@@ -42,6 +47,18 @@ def set_learning_rate(
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get(_SHARE, 1.0)
     return rate
+
+
+def _lay_as_parameters(optimiser: torch.optim.Optimizer) -> None:
+    """Bring state that was read back to the strides of its parameters.
+
+    Files hold contiguous tensors, and fused kernels go through memory: without this, the momentum of
+    a channels-last convolution would meet the wrong weights.
+    """
+    for parameter, entries in optimiser.state.items():
+        for name, value in entries.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                entries[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _groups(module: nn.Module) -> list[dict[str, Any]]:
