@@ -80,7 +80,9 @@ def test_the_same_predictions_as_from_the_whole_network(acclimate, folders):
     assert fit(acclimate, folders, "--freeze", "backbone").code == 0
     with open(folders / "run" / "predictions.csv", newline="") as file:
         kept = {row["file"]: float(row["probability"]) for row in csv.DictReader(file)}
-    assert acclimate("predict", folders / "run", folders / "phone", "--output", "again.csv").code == 0
+    assert (
+        acclimate("predict", folders / "run", folders / "phone", "--output", "again.csv").code == 0
+    )
     with open(folders / "again.csv", newline="") as file:
         again = {row["file"]: float(row["probability"]) for row in csv.DictReader(file)}
     assert kept.keys() == again.keys()

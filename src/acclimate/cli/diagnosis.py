@@ -13,8 +13,17 @@ from typing import Any
 from acclimate.cli.environment import DEFAULTS
 from acclimate.core.errors import DataError
 
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "lightning-fabric", "torchvision", "timm", "pillow")
-OPTIONAL = ("torchvision", "timm", "pandas", "pyarrow", "onnxruntime", "optuna")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "lightning-fabric",
+    "torchvision",
+    "timm",
+    "pillow",
+)
+OPTIONAL = ("pandas", "pyarrow", "onnxruntime", "optuna", "wandb", "mlflow")
 GIB = 2**30
 FREE_DISK_GIB = 2.0
 
