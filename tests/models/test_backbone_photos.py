@@ -51,7 +51,7 @@ def photos(name, per_class=10):
 
 @pytest.mark.parametrize("name", FILES)
 def test_features_tell_classes_apart(name):
-    """Ten classes, ten photos of each: chance is .10, random weights reach about .2."""
+    """Ten classes, ten photos of each: chance is .10, random weights reach .5 and .6, these .97 and .92."""
     extractor, width = options_of(name).extractor(SIDE)
     assert width == FILES[name]
     images, labels = photos(name)
@@ -59,7 +59,7 @@ def test_features_tell_classes_apart(name):
     assert features.shape == (100, width)
     assert features.isfinite().all()
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    assert cross_val_score(model, features.numpy(), labels, cv=5).mean() > 0.7
+    assert cross_val_score(model, features.numpy(), labels, cv=5).mean() > 0.85
 
 
 @pytest.mark.parametrize(("name", "other"), [(a, b) for a in FILES for b in FILES if a != b])

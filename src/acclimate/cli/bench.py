@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acclimate.cli import bench_algorithms, bench_selection, bench_shallow, console
+from acclimate.cli import (
+    bench_algorithms,
+    bench_pictures,
+    bench_selection,
+    bench_shallow,
+    console,
+)
 from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ def register(app: typer.Typer) -> None:
     bench.command("step", epilog=EXAMPLE)(step)
     bench.command("accuracy", epilog=ACCURACY_EXAMPLE)(accuracy)
     bench_algorithms.register(bench)
+    bench_pictures.register(bench)
     bench_selection.register(bench)
     bench_shallow.register(bench)
     app.add_typer(bench, name="bench", epilog=EXAMPLE)
