@@ -197,6 +197,8 @@ def main(folder: Path, source: str, target: str) -> None:
 
 
 if __name__ == "__main__":
+    # a shell starts what runs in the background with interruptions ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     if sys.argv[1] == "killed":
         if os.environ.get("LOCAL_RANK") == "1":

@@ -42,7 +42,7 @@ BatchNormOption = Annotated[
     str | None,
     typer.Option(
         help="frozen, batch, source, domain or re-estimated.",
-        show_default="frozen, with random weights batch",
+        show_default="frozen; batch with --weights none",
         rich_help_panel=BACKBONE,
     ),
 ]
