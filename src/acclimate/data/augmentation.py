@@ -59,6 +59,11 @@ class Augmentation(Options):
     def changes_anything(self) -> bool:
         return any(self.model_dump().values())
 
+    @property
+    def only_cuts(self) -> bool:
+        """Whether pixels are at most cut out and mirrored, so that they may as well be whole numbers."""
+        return not any(self.model_dump(exclude={"random_crop", "flip"}).values())
+
     def __call__(
         self, images: Tensor, generator: torch.Generator, crop: int | None = None
     ) -> Tensor:

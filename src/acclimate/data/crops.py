@@ -65,6 +65,8 @@ def cut(images: Tensor, starts: Tensor, size: tuple[int, int], mirrored: Tensor)
     the crop.
     """
     device = images.device
+    if device.type == "cpu":
+        return _cut_on_host(images, starts, size, mirrored)
     tops, lefts = starts.long().unsqueeze(2)
     rows = tops + torch.arange(size[0], device=device)
     columns = lefts + torch.arange(size[1], device=device)
@@ -72,3 +74,14 @@ def cut(images: Tensor, starts: Tensor, size: tuple[int, int], mirrored: Tensor)
     items = torch.arange(len(images), device=device)[:, None, None]
     last = images.permute(0, 2, 3, 1)
     return last[items, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _cut_on_host(images: Tensor, starts: Tensor, size: tuple[int, int], mirrored: Tensor) -> Tensor:
+    """As ``cut``, a block of memory at a time: many times faster there than pixel by pixel."""
+    last = images.permute(0, 2, 3, 1)
+    found = torch.empty((len(images), *size, last.shape[3]), dtype=images.dtype)
+    tops, lefts = starts.long().numpy()
+    for item, (top, left, turned) in enumerate(zip(tops, lefts, mirrored.numpy(), strict=True)):
+        part = last[item, top : top + size[0], left : left + size[1]]
+        found[item] = part.flip(1) if turned else part
+    return found.permute(0, 3, 1, 2)

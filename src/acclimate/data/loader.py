@@ -74,7 +74,18 @@ class BatchLoader:
         if not augmentation.changes_anything:
             return self.preprocessing.to_unit(self.preprocessing.centred(items))
         draws = generator(self.seed, "augment", purpose, step, self.rank, device=self.device)
-        return augmentation(self.preprocessing.to_unit(items), draws, self.preprocessing.crop)
+        return augmented(items, augmentation, self.preprocessing, draws)
+
+
+def augmented(
+    items: Tensor, augmentation: Augmentation, preprocessing: Preprocessing, draws: torch.Generator
+) -> Tensor:
+    """Stored items → augmented ones in [0, 1], of the side that ``preprocessing`` crops to."""
+    if items.ndim == 4 and augmentation.only_cuts:
+        # the same pixels, but a quarter of the bytes to move, and only those that are looked at
+        seen = augmentation(items.permute(0, 3, 1, 2), draws, preprocessing.crop)
+        return preprocessing.to_unit(seen.permute(0, 2, 3, 1))
+    return augmentation(preprocessing.to_unit(items), draws, preprocessing.crop)
 
 
 def _blended(source: Tensor, target: Tensor, largest: float) -> Tensor:

@@ -18,6 +18,7 @@ from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import generator
 from acclimate.data.augmentation import augmentation_pair
 from acclimate.data.batches import make_batches
+from acclimate.data.loader import augmented
 from acclimate.data.picture_cache import PictureCache
 from acclimate.data.preprocessing import Preprocessing
 from acclimate.data.sources import open_domain
@@ -113,8 +114,7 @@ def _ours(folder: Path, cache: PictureCache, batch_size: int, memory_mib: int) -
     def epoch(number: int) -> Iterator[Tensor]:
         for step, stored in enumerate(batches.between(number * steps, (number + 1) * steps)):
             draws = generator(0, "bench", number, step)
-            unit = augmentation(look.to_unit(stored.items), draws, SEEN)
-            yield look.normalise(unit)
+            yield look.normalise(augmented(stored.items, augmentation, look, draws))
 
     return len(domain), epoch
 
