@@ -1,15 +1,13 @@
 """A process that ends takes the others along, with its reason; a run goes on with any number of them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from own_process import LAUNCHED, call
 from safetensors.torch import load_file
 
 from acclimate.cli.processes import started_together
@@ -21,20 +19,6 @@ from acclimate.training.checkpoint import latest_checkpoint
 from acclimate.training.devices import make_fabric
 
 SCRIPT = Path(__file__).with_name("many_processes.py")
-LAUNCHED = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
-
-
-def call(*arguments):
-    environment = {k: v for k, v in os.environ.items() if k not in LAUNCHED}
-    environment["OMP_NUM_THREADS"] = "1"
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=240,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,11 @@
 
 import importlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from own_process import call
 from safetensors.torch import load_file
 
 from acclimate.algorithms import algorithms
@@ -24,21 +22,6 @@ ROUNDING = {"atol": 2e-6, "rtol": 1e-4}
 DRIFT = {"atol": 1e-5, "rtol": 1e-3}
 # each process draws for its own items where losses are not taken of all of them
 alike = [n for n, kind in algorithms.items() if gains_from_joining(kind()) or not kind.draws]
-
-
-def call(*arguments):
-    """Run Python in a process of its own that cannot see how this one was started."""
-    launched = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
-    environment = {k: v for k, v in os.environ.items() if k not in launched}
-    environment["OMP_NUM_THREADS"] = "1"
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=240,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from acclimate.core.errors import AcclimateError
 from acclimate.core.files import replace_atomically
 from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.files import cache_folder
@@ -116,8 +117,8 @@ class PictureFeatures:
             _make_room(path.parent, features.nbytes)
             with replace_atomically(path) as temporary, open(temporary, "wb") as file:
                 np.save(file, features.numpy(), allow_pickle=False)
-        except Exception:  # a full or read-only disk costs time in the next run and nothing here
-            return
+        except (OSError, AcclimateError):
+            return  # a full or read-only disk costs time in the next run and nothing here
 
     def _place(self, pictures: Domain) -> Path | None:
         """Named after everything the features depend on: pixels, weights, how pictures are looked at."""

@@ -84,8 +84,8 @@ class Opening:
             return fit_preprocessing(
                 "standard" if kind in ("per-image", "network") else kind, *domains
             )
-        if kind == "network" and self.given is None and self._random_weights:
-            kind = "standard"
+        if kind == "network" and self.given is None and self.settings.network == "backbone":
+            kind = "standard"  # random weights were used to nothing yet
         return fit_preprocessing(
             kind, *domains, given=self.given, crop=self.crop, fit=self.settings.fit
         )
@@ -93,10 +93,6 @@ class Opening:
     def seen(self, stored: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what a network sees of items of a ``stored`` shape."""
         return stored if self.crop is None else (stored[0], self.crop, self.crop)
-
-    @property
-    def _random_weights(self) -> bool:
-        return self.settings.network == "backbone"
 
     @property
     def _common(self) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import beta
 
-from acclimate.core.errors import RecordError
-from acclimate.core.files import write_text_atomically
+from acclimate.experiments.result_files import read_results, write_result
 
 
 class AmazonResult(BaseModel):
@@ -51,21 +50,13 @@ def place(results: Path, row: str, task: str, seed: int) -> Path:
 
 def write(results: Path, result: AmazonResult) -> None:
     path = place(results, result.row, result.task, result.seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(path, result.model_dump_json(indent=2) + "\n")
+    write_result(path, result)
 
 
 def read(results: Path) -> list[AmazonResult]:
     """All results there are; raises ``RecordError`` for a file that is none."""
-    found = []
-    for path in sorted((results / "amazon").glob("*/*-seed*.json")):
-        try:
-            found.append(AmazonResult.model_validate_json(path.read_text(encoding="utf-8")))
-        except (ValidationError, ValueError) as error:
-            raise RecordError(
-                f"{path} is no result of the Amazon table: remove it and call the command again"
-            ) from error
-    return found
+    paths = (results / "amazon").glob("*/*-seed*.json")
+    return read_results(AmazonResult, paths, "the Amazon table")
 
 
 def better_on_one(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from acclimate.core.errors import RecordError
-from acclimate.core.files import write_text_atomically
+from acclimate.experiments.result_files import read_results, write_result
 
 
 class OfficeResult(BaseModel):
@@ -42,18 +41,10 @@ def place(results: Path, benchmark: str, row: str, pair: str, seed: int) -> Path
 def write(results: Path, result: OfficeResult) -> None:
     """One file, whole or not at all."""
     path = place(results, result.benchmark, result.row, result.pair, result.seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(path, result.model_dump_json(indent=2) + "\n")
+    write_result(path, result)
 
 
 def read(results: Path, benchmark: str) -> list[OfficeResult]:
     """All results there are; raises ``RecordError`` for a file that is none."""
-    found = []
-    for path in sorted((results / "office" / benchmark).glob("*/*-seed*.json")):
-        try:
-            found.append(OfficeResult.model_validate_json(path.read_text(encoding="utf-8")))
-        except (ValidationError, ValueError) as error:
-            raise RecordError(
-                f"{path} is no result of this table: remove it and call the command again"
-            ) from error
-    return found
+    paths = (results / "office" / benchmark).glob("*/*-seed*.json")
+    return read_results(OfficeResult, paths, "this table")
