@@ -29,9 +29,10 @@ LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in fol
 ONLY = {
     "report": ("core.records", "core.errors", "core.files"),
     "shallow": ("core", "losses"),
+    "retrieval": ("core", "layers", "losses"),
 }
 # who may read them: those from this line of LAYERS on
-READ_FROM = {"report": "estimators", "shallow": "algorithms"}
+READ_FROM = {"report": "estimators", "shallow": "algorithms", "retrieval": "algorithms"}
 SECONDS = 0.5
 
 

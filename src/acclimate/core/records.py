@@ -65,6 +65,27 @@ class PlaceMetrics(_Part):
     auroc: float | None = None
 
 
+class RetrievalMetrics(_Part):
+    """How well probes find pictures of the same identity in a gallery; shares in [0, 1].
+
+    ``cmc[k - 1]``: share of probes with a match among their k nearest, for at most the first 100
+    ranks. ``area``: mean of that curve over all ranks of the gallery. ``probes`` counts those that
+    have a match at all; ``without_match`` the others, which count nowhere.
+    """
+
+    probes: int
+    gallery: int
+    identities: int
+    rank1: float
+    rank5: float
+    rank10: float
+    rank20: float
+    mean_average_precision: float
+    area: float
+    cmc: list[float]
+    without_match: int = 0
+
+
 class Evaluation(_Part):
     """What was measured at one checkpoint.
 
@@ -72,6 +93,9 @@ class Evaluation(_Part):
     ``source_auroc`` is the macro one-vs-rest area on the held-out source. ``oracle_target_accuracy``
     and ``oracle_target_auroc`` are on the evaluate split and enter no choice. ``place_metrics``:
     where several sources were pooled, the held-out items of each.
+
+    Of retrieval, accuracy is rank 1, the share of probes whose nearest gallery item is of the same
+    identity; there is no AUROC, but the mean average precision, and no class share.
     """
 
     step: int
@@ -82,6 +106,8 @@ class Evaluation(_Part):
     oracle_target_accuracy: float | None = None
     source_auroc: float | None = None
     oracle_target_auroc: float | None = None
+    source_mean_average_precision: float | None = None
+    oracle_target_mean_average_precision: float | None = None
     place_metrics: list[PlaceMetrics] = Field(default_factory=list)
 
 
@@ -169,6 +195,7 @@ class RunRecord(_Part):
     finished: str | None = None
     command: str
     algorithm: str
+    objective: Literal["classification", "retrieval"] = "classification"
     uses_target_labels: bool = False
     labelled_target_items: int = Field(
         default=0, description="target items whose labels were given for training"
@@ -189,6 +216,8 @@ class RunRecord(_Part):
     choice: str | None = Field(default=None, description="why this algorithm, where auto chose it")
     source_metrics: LabelledMetrics | None = None
     oracle_target_metrics: LabelledMetrics | None = None
+    source_retrieval: RetrievalMetrics | None = None
+    oracle_target_retrieval: RetrievalMetrics | None = None
     place_metrics: list[PlaceMetrics] = Field(
         default_factory=list, description="held-out items of each of several sources"
     )

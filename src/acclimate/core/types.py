@@ -15,12 +15,14 @@ class Spec:
     """What a network has to fit.
 
     ``input_shape`` is (channels, height, width) for images, (features,) for vectors.
-    ``source_count``: how many sources are pooled.
+    ``source_count``: how many sources are pooled. ``objective``: what source labels mean,
+    ``"classification"`` or ``"retrieval"``; the latter has no classes, and the network no logits.
     """
 
     input_shape: tuple[int, ...]
     class_names: tuple[str, ...]
     source_count: int = 1
+    objective: str = "classification"
 
     @property
     def class_count(self) -> int:
@@ -42,6 +44,8 @@ class Batch(NamedTuple):
     ``target_weak``: (T, ...) float, the same items hardly augmented, where a teacher looks at them.
     ``labelled_target``: the few labelled items of a run that was given some; no algorithm sees them.
     ``source_places``: (S,) int64, which of several sources an item is from; ``None`` for one source.
+    ``target_clusters``: (T,) int64, groups that the target's own descriptors were put into; ``None``
+    unless the algorithm forms clusters.
     """
 
     source: Tensor
@@ -50,10 +54,15 @@ class Batch(NamedTuple):
     target_weak: Tensor | None
     labelled_target: LabelledBatch | None = None
     source_places: Tensor | None = None
+    target_clusters: Tensor | None = None
 
 
 class NetworkOutput(NamedTuple):
-    """``layers``: name → (N, width) activations that an algorithm may attach to; ``logits``: (N, classes)."""
+    """``layers``: name → (N, width) activations that an algorithm may attach to; ``logits``: (N, classes).
+
+    Where nothing is classified ``logits`` is (N, 0), and the network's feature layer, the last of
+    ``layers``, is the descriptor.
+    """
 
     layers: dict[str, Tensor]
     logits: Tensor

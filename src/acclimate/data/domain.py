@@ -13,6 +13,9 @@ from torch import Tensor
 
 from acclimate.core.errors import DataError
 
+PROBE, GALLERY = 1, 2
+"""What an item of a retrieval test is for; 3 for both."""
+
 Labels = Literal["required", "if present", "ignored"]
 """What a domain is opened with; *required* ones are an error where there are none."""
 
@@ -90,6 +93,8 @@ class Domain:
     may put into two parts; ``None`` where every item stands for itself. ``places``: (N,) int64,
     which of the pooled domains (``place_names``) an item comes from; ``None`` for a single one.
     ``weights``: (N,) float64 above 0, how often an item is drawn; ``None`` where all are alike.
+    ``cameras``: (N,) int64, which camera took an item, where identities are told apart; ``roles``:
+    (N,) int64 of a test set, ``PROBE``, ``GALLERY`` or both; ``None`` where every item is both.
     ``pictures``: what people are shown of items that are vectors made of pictures, in their order.
     """
 
@@ -105,6 +110,8 @@ class Domain:
     notes: tuple[str, ...] = ()
     weights: Tensor | None = None
     pictures: Store | None = None
+    cameras: Tensor | None = None
+    roles: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.groups is not None and self.groups.shape != (len(self),):
@@ -151,6 +158,8 @@ class Domain:
             weights=None if self.weights is None else self.weights[indices],
             # a view: pictures are looked at after training, and copies would be kept till then
             pictures=None if self.pictures is None else SubsetStore(self.pictures, indices),
+            cameras=None if self.cameras is None else self.cameras[indices],
+            roles=None if self.roles is None else self.roles[indices],
         )
 
 

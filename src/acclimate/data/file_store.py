@@ -87,17 +87,22 @@ def open_listing(
     kept = [i for i, problem in enumerate(problems) if problem is None]
     _check_readable(listing, problems, kept)
     broken = [f"{listing.files[i]}: {p}" for i, p in enumerate(problems) if p is not None]
-    labels = None
-    if listing.labels is not None:
-        labels = torch.tensor([listing.labels[i] for i in kept], dtype=torch.int64)
+
+    def of_kept(values: tuple[int, ...] | None) -> Tensor | None:
+        if values is None:
+            return None
+        return torch.tensor([values[i] for i in kept], dtype=torch.int64)
+
     return Domain(
         name=listing.name or listing.root.resolve().name,
         store=store(kept),
-        labels=labels,
+        labels=of_kept(listing.labels),
         class_names=listing.class_names,
         item_names=tuple(listing.files[i] for i in kept),
         skipped=(*broken, *listing.skipped),
         notes=notes,
+        cameras=of_kept(listing.cameras),
+        roles=of_kept(listing.roles),
     )
 
 

@@ -46,7 +46,8 @@ class Listing:
     ``files``: a name for each, for picture files the path relative to ``root``. ``labels``: for
     each file the index into ``class_names``, or ``None`` for plain images. ``skipped``: one line
     for each picture left out. ``name``: the domain's, where it is not that of the folder.
-    ``content``: where the encoded pictures are, if not in files below ``root``.
+    ``content``: where the encoded pictures are, if not in files below ``root``. ``cameras`` and
+    ``roles``: of each picture, as in ``Domain``; ``class_names`` are identities then.
     """
 
     root: Path
@@ -57,6 +58,8 @@ class Listing:
     name: str = ""
     notes: tuple[str, ...] = field(default=())
     content: Pictures | None = None
+    cameras: tuple[int, ...] | None = None
+    roles: tuple[int, ...] | None = None
 
     @property
     def pictures(self) -> Pictures:
