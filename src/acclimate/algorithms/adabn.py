@@ -24,6 +24,7 @@ class AdaBn(SourceOnly):
     """
 
     uses_target: ClassVar[bool] = True
+    needs_classes: ClassVar[bool] = False
     learns_from_target: ClassVar[bool] = False
     compares_items: ClassVar[bool] = True
     keeps_domains_apart: ClassVar[bool] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -14,7 +15,7 @@ from acclimate.core.types import NetworkOutput, Views
 from acclimate.layers.frozen import FrozenCopy, call_frozen
 from acclimate.losses.domain_classification import domain_accuracy, domain_classification
 from acclimate.models.network import Network
-from acclimate.objectives.classification import batch_accuracy, classification_loss
+from acclimate.objectives import supervised
 
 
 @algorithms.register("adda")
@@ -30,6 +31,8 @@ class Adda(Algorithm):
     ``FrozenCopy`` for what the copy does not do; (4) see ``domain_classification`` for batches of
     unequal size.
     """
+
+    needs_classes: ClassVar[bool] = False
 
     weight: float = Field(0.3, ge=0, description="of the target encoder's adversarial loss")
     start: float = Field(0.3, ge=0, le=1, description="share of training that learns the source")
@@ -51,7 +54,7 @@ class Adda(Algorithm):
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
-        logits, labels = views.source.logits, views.source_labels
+        losses, watched = supervised(views)
         encoder, classifier = modules["source_encoder"], modules["domain_classifier"]
         assert isinstance(encoder, FrozenCopy)
         adapting = views.progress >= self.start
@@ -67,12 +70,12 @@ class Adda(Algorithm):
         kept, on = (self.classification, 1.0) if adapting else (1.0, 0.0)
         return Terms(
             {
-                "classification": kept * classification_loss(logits, labels),
+                **{name: kept * loss for name, loss in losses.items()},
                 "domain": on * domain_classification(*outputs),
                 "adversarial": on * self.weight * deceived,
             },
             {
-                "source_batch_accuracy": batch_accuracy(logits, labels),
+                **watched,
                 "domain_accuracy": domain_accuracy(*outputs),
             },
         )

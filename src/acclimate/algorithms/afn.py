@@ -24,6 +24,7 @@ class AdaptiveFeatureNorm(SourceOnly):
     """
 
     uses_target: ClassVar[bool] = True
+    needs_classes: ClassVar[bool] = False
 
     weight: float = Field(0.05, ge=0, description="of the growth of the norms, for each domain")
     growth: float = Field(1.0, gt=0, description="Δr: by how much a norm is to grow in a step")

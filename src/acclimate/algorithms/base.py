@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -86,8 +86,19 @@ class Algorithm(Options):
     compares_items: ClassVar[bool] = False
     #: whether it draws numbers in a step, from torch's global generator, which the loop seeds
     draws: ClassVar[bool] = False
+    #: whether it looks at class logits, and so cannot be used where identities are told apart; not
+    #: inherited: each algorithm that works without them says so for itself
+    needs_classes: ClassVar[bool] = True
+    #: whether it puts target items into ``clusters``, by which their batches are drawn then
+    forms_clusters: ClassVar[bool] = False
     #: whether the network has to keep BatchNorm statistics of source and target apart
     keeps_domains_apart: ClassVar[bool] = False
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "needs_classes" not in cls.__dict__:
+            cls.needs_classes = True
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -121,6 +132,15 @@ class Algorithm(Options):
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         """The weighted losses of one step and what to log beside them."""
+        raise NotImplementedError
+
+    def clusters(self, descriptors: Tensor, cameras: Tensor | None) -> Tensor:
+        """Groups of target items that seem to be of one identity: (N,) int64, -1 for those left out.
+
+        Asked for at the start of each round, of an algorithm that ``forms_clusters`` alone.
+        ``descriptors``: (N, D) float32 on the host, of all items that are adapted to; ``cameras``:
+        (N,) int64, ``None`` where unknown.
+        """
         raise NotImplementedError
 
     def last_layer(self, material: LastLayerMaterial) -> LastLayer | None:

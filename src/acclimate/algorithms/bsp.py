@@ -11,7 +11,7 @@ from acclimate.algorithms.base import Algorithm, Terms, algorithms
 from acclimate.core.types import Views
 from acclimate.losses.spectral_penalty import spectral_penalty
 from acclimate.models.network import Network
-from acclimate.objectives.classification import batch_accuracy, classification_loss
+from acclimate.objectives import supervised
 
 
 @algorithms.register("bsp")
@@ -25,6 +25,7 @@ class BatchSpectralPenalisation(Algorithm):
     """
 
     compares_items: ClassVar[bool] = True
+    needs_classes: ClassVar[bool] = False
 
     weight: float = Field(1e-4, ge=0, description="of the penalty")
     count: PositiveInt = Field(1, description="how many singular values of each domain count")
@@ -38,7 +39,7 @@ class BatchSpectralPenalisation(Algorithm):
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
-        logits, labels = views.source.logits, views.source_labels
+        losses, watched = supervised(views)
         # without a name the last layer
         name = self.layer or next(reversed(views.source.layers))
         source, target = (
@@ -46,11 +47,11 @@ class BatchSpectralPenalisation(Algorithm):
         )
         return Terms(
             {
-                "classification": classification_loss(logits, labels),
+                **losses,
                 "spectral": self.weight * (source + target),
             },
             {
-                "source_batch_accuracy": batch_accuracy(logits, labels),
+                **watched,
                 "spectral_norms": (source + target).detach(),
             },
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor
@@ -21,6 +23,8 @@ class CentralMomentDiscrepancy(FeatureDiscrepancy):
     by a tanh or sigmoid; ours are ReLUs, so their tanh is compared, after division by the root
     mean square of the joint batch, without gradient; (2) the weight rises from 0.
     """
+
+    needs_classes: ClassVar[bool] = False
 
     moments: PositiveInt = Field(5, description="highest order of the moments")
     bounds: tuple[float, float] = Field(

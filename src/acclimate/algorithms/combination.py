@@ -19,15 +19,16 @@ from acclimate.core.configuration import Options
 from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.core.types import Batch, NetworkOutput, Views
 from acclimate.models.network import Network
+from acclimate.objectives import objectives
 
 SEPARATOR = "+"
 
 #: what is the same thing in every part, and so counted and logged once
-COMMON = ("classification", "source_batch_accuracy")
+COMMON = tuple(name for _, kind in objectives.items() for name in (kind.term, kind.monitor))
 
 
 class Combination(Algorithm):
-    """The sum of several algorithms' losses, of which the classification of the source counts once.
+    """The sum of several algorithms' losses, of which what the source's labels teach counts once.
 
     Any other name that two parts give belongs to the first of them; the second one's is called
     ``part.name``. Modules belong to one part each and are stored as ``part.module``.
@@ -50,6 +51,10 @@ class Combination(Algorithm):
     @property
     def uses_teacher(self) -> bool:  # type: ignore[override]
         return any(part.uses_teacher for part in self.parts.values())
+
+    @property
+    def forms_clusters(self) -> bool:  # type: ignore[override]
+        return any(part.forms_clusters for part in self.parts.values())
 
     @property
     def draws(self) -> bool:  # type: ignore[override]

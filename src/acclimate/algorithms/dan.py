@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
@@ -22,6 +24,8 @@ class DeepAdaptationNetwork(FeatureDiscrepancy):
     of by a quadratic program; (3) bandwidths around the mean squared distance of the batch, without
     gradient, in factors of 2; (4) the weight rises from 0.
     """
+
+    needs_classes: ClassVar[bool] = False
 
     kernels: PositiveInt = Field(
         5, description="Gaussian kernels, their bandwidths in factors of 2 around the mean distance"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from acclimate.layers.gradient_reversal import reverse_gradient
 from acclimate.layers.perceptron import perceptron
 from acclimate.losses.domain_classification import domain_accuracy, domain_classification
 from acclimate.models.network import Network
-from acclimate.objectives.classification import batch_accuracy, classification_loss
+from acclimate.objectives import supervised
 
 
 @algorithms.register("dann")
@@ -27,6 +28,8 @@ class Dann(Algorithm):
     always trains at full rate (section 5.2.2). Deviation: see ``domain_classification`` for
     batches of unequal size.
     """
+
+    needs_classes: ClassVar[bool] = False
 
     weight: float = Field(1.0, ge=0, description="largest weight of the reversed gradient")
     gamma: float = Field(10.0, gt=0, description="steepness of the ramp of λ")
@@ -41,10 +44,9 @@ class Dann(Algorithm):
         return {"domain_classifier": domain_classifier(width, hidden)}
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
-        logits, labels = views.source.logits, views.source_labels
+        losses, watched = supervised(views)
         domain_loss, monitors = self.domain_terms(views, modules)
-        losses = {"classification": classification_loss(logits, labels), "domain": domain_loss}
-        return Terms(losses, {"source_batch_accuracy": batch_accuracy(logits, labels), **monitors})
+        return Terms({**losses, "domain": domain_loss}, {**watched, **monitors})
 
     def domain_terms(
         self, views: Views, modules: nn.ModuleDict

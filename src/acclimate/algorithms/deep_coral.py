@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -20,6 +22,8 @@ class DeepCoral(FeatureDiscrepancy):
     and 6; on the logits, as in its experiments. Deviation: the weight rises from 0, where the
     paper's is constant.
     """
+
+    needs_classes: ClassVar[bool] = False
 
     layers: tuple[str, ...] | None = Field(
         (LOGITS,),

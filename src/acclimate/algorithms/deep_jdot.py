@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from acclimate.core.types import Views
 from acclimate.losses.distances import squared_distances
 from acclimate.losses.optimal_transport import transport_plan
 from acclimate.models.network import Network
-from acclimate.objectives.classification import batch_accuracy, classification_loss
+from acclimate.objectives import supervised
 
 
 @algorithms.register("deep-jdot")
@@ -28,6 +29,7 @@ class DeepJdot(Algorithm):
     """
 
     compares_items: ClassVar[bool] = True
+    needs_classes: ClassVar[bool] = False
 
     feature_weight: float = Field(0.01, ge=0, description="α, of the squared feature distance")
     label_weight: float = Field(
@@ -48,22 +50,27 @@ class DeepJdot(Algorithm):
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
-        logits, labels = views.source.logits, views.source_labels
+        losses, watched = supervised(views)
         distances = self.feature_weight * self._distances(views)
         # (T, classes) → (S, T): how badly target item j would be classified as source item i
-        surprises = self.label_weight * -views.target.logits.float().log_softmax(1).T[labels]
+        surprises = torch.zeros_like(distances)
+        if views.target.logits.shape[
+            1
+        ]:  # identities, of which the target has its own, are no classes
+            logs = views.target.logits.float().log_softmax(1)
+            surprises = self.label_weight * -logs.T[views.source_labels]
         cost = (distances + surprises).detach()
         mean = cost.mean().clamp_min(1e-12)
         plan = transport_plan(cost, self.regularisation * mean, self.iterations)
         ramp = domain_ramp(views.progress, self.gamma)
         return Terms(
             {
-                "classification": classification_loss(logits, labels),
+                **losses,
                 "feature_transport": ramp * (plan * distances).sum(),
                 "label_transport": ramp * (plan * surprises).sum(),
             },
             {
-                "source_batch_accuracy": batch_accuracy(logits, labels),
+                **watched,
                 "transport_cost": (plan * cost).sum(),
                 "transport_share": (plan * cost).sum() / mean,
             },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field
 from torch import nn
@@ -15,7 +16,7 @@ from acclimate.layers.frozen import call_frozen
 from acclimate.losses.domain_classification import domain_accuracy, domain_classification
 from acclimate.losses.domain_confusion import domain_confusion
 from acclimate.models.network import Network
-from acclimate.objectives.classification import batch_accuracy, classification_loss
+from acclimate.objectives import supervised
 
 
 @algorithms.register("domain-confusion")
@@ -28,6 +29,8 @@ class DomainConfusion(Algorithm):
     alternates; (2) the weight rises as the λ of DANN; (3) no soft labels (section 3.2), which
     need labelled target items; (4) see ``domain_classification`` for batches of unequal size.
     """
+
+    needs_classes: ClassVar[bool] = False
 
     weight: float = Field(0.3, ge=0, description="largest weight of the confusion loss")
     gamma: float = Field(10.0, gt=0, description="steepness of the ramp of the weight")
@@ -43,7 +46,7 @@ class DomainConfusion(Algorithm):
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
-        logits, labels = views.source.logits, views.source_labels
+        losses, watched = supervised(views)
         classifier = modules["domain_classifier"]
         # without a name the last layer, as ``modules`` takes it
         name = self.attach or next(reversed(views.source.layers))
@@ -53,12 +56,12 @@ class DomainConfusion(Algorithm):
         weight = self.weight * domain_ramp(views.progress, self.gamma)
         return Terms(
             {
-                "classification": classification_loss(logits, labels),
+                **losses,
                 "domain": domain_classification(*told),
                 "confusion": weight * domain_confusion(*confused),
             },
             {
-                "source_batch_accuracy": batch_accuracy(logits, labels),
+                **watched,
                 "domain_accuracy": domain_accuracy(*told),
                 "confusion_weight": weight,
             },

@@ -13,7 +13,7 @@ from acclimate.algorithms.base import Algorithm, Terms
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import NetworkOutput, Views
 from acclimate.models.network import Network
-from acclimate.objectives.classification import batch_accuracy, classification_loss
+from acclimate.objectives import supervised
 
 #: what ``layers`` calls the network's output
 LOGITS = "logits"
@@ -40,16 +40,16 @@ class FeatureDiscrepancy(Algorithm):
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
-        logits, labels = views.source.logits, views.source_labels
+        losses, watched = supervised(views)
         weight = self.weight * domain_ramp(views.progress, self.gamma)
         discrepancy = self.discrepancy(views.source, views.target)
         return Terms(
             {
-                "classification": classification_loss(logits, labels),
+                **losses,
                 "discrepancy": weight * discrepancy,
             },
             {
-                "source_batch_accuracy": batch_accuracy(logits, labels),
+                **watched,
                 "discrepancy": discrepancy.detach(),
                 "discrepancy_weight": weight,
             },
@@ -60,6 +60,8 @@ class FeatureDiscrepancy(Algorithm):
         """A scalar: how far the domains are from each other in the compared layers."""
 
     def compared(self, output: NetworkOutput) -> list[Tensor]:
-        """The (N, width) activations that are compared."""
-        names = self.layers or (next(reversed(output.layers)),)
+        """The (N, width) activations that are compared; of retrieval the descriptor is the output."""
+        last = next(reversed(output.layers))
+        classified = bool(output.logits.shape[1])
+        names = [name if name != LOGITS or classified else last for name in self.layers or (last,)]
         return [output.logits if name == LOGITS else output.layers[name] for name in names]

@@ -49,6 +49,7 @@ class MultiSourceDann(Dann):
     """
 
     compares_items: ClassVar[bool] = True
+    needs_classes: ClassVar[bool] = False
 
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         width = network.width_of(self.attach or network.attach_layer)

@@ -8,7 +8,7 @@ from torch import nn
 
 from acclimate.algorithms.base import Algorithm, Terms, algorithms
 from acclimate.core.types import Views
-from acclimate.objectives.classification import batch_accuracy, classification_loss
+from acclimate.objectives import supervised
 
 
 @algorithms.register("source-only")
@@ -16,12 +16,10 @@ class SourceOnly(Algorithm):
     """Train on the labelled source alone: what adaptation has to beat."""
 
     uses_target: ClassVar[bool] = False
+    needs_classes: ClassVar[bool] = False
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
-        logits, labels = views.source.logits, views.source_labels
-        accuracy = batch_accuracy(logits, labels)
-        loss = classification_loss(logits, labels)
-        return Terms({"classification": loss}, {"source_batch_accuracy": accuracy})
+        return Terms(*supervised(views))
 
 
 @algorithms.register("train-on-target")
@@ -32,3 +30,4 @@ class TrainOnTarget(SourceOnly):
     """
 
     oracle: ClassVar[bool] = True
+    needs_classes: ClassVar[bool] = False

@@ -15,7 +15,7 @@ from acclimate.core.types import Views
 from acclimate.layers.perceptron import perceptron
 from acclimate.losses.gradient_penalty import between, gradient_penalty
 from acclimate.models.network import Network
-from acclimate.objectives.classification import batch_accuracy, classification_loss
+from acclimate.objectives import supervised
 
 CRITIC = Phase("critic", ("critic",))
 NETWORK = Phase("network", ("network",))
@@ -32,6 +32,7 @@ class Wdgrl(Algorithm):
     """
 
     compares_items: ClassVar[bool] = True
+    needs_classes: ClassVar[bool] = False
     draws: ClassVar[bool] = True
 
     weight: float = Field(0.1, ge=0, description="largest weight of the Wasserstein distance, λ")
@@ -62,16 +63,16 @@ class Wdgrl(Algorithm):
         source, target = views.source.layers[name], views.target.layers[name]
         if phase == CRITIC.name:
             return self._critic_terms(source.detach(), target.detach(), modules["critic"])
-        logits, labels = views.source.logits, views.source_labels
+        losses, watched = supervised(views)
         distance = _mean(modules["critic"](source)) - _mean(modules["critic"](target))
         weight = self.weight * domain_ramp(views.progress, self.gamma)
         return Terms(
             {
-                "classification": classification_loss(logits, labels),
+                **losses,
                 "wasserstein": weight * distance,
             },
             {
-                "source_batch_accuracy": batch_accuracy(logits, labels),
+                **watched,
                 "wasserstein_distance": distance.detach(),
                 "wasserstein_weight": weight,
             },

@@ -79,11 +79,13 @@ _NOTHING: Mapping[str, NetworkOutput] = MappingProxyType({})
 class Views(NamedTuple):
     """What an algorithm's losses see: one joint forward pass, split by domain.
 
-    ``teacher_logits``: (T, classes) of the averaged network on the weak target view, where asked.
+    ``teacher_logits``: (T, classes) of the averaged network on the weak target view, where asked;
+    of retrieval its descriptors (T, D).
     ``batch`` gives the inputs themselves, without labelled target items; ``progress`` is the share
     of training done, in [0, 1]. ``network`` is there for a second look: its head on changed
     features, or all of it on changed inputs. ``teacher`` is its weight average, ``None`` where
     none is kept. ``extra``: what the network says of the algorithm's own ``extra_inputs``.
+    ``objective``: what source labels mean; ``None`` stands for classification.
     """
 
     source: NetworkOutput
@@ -95,3 +97,4 @@ class Views(NamedTuple):
     network: Any  # a models.Network, which nothing in core can name
     teacher: Any = None
     extra: Mapping[str, NetworkOutput] = _NOTHING
+    objective: Any = None  # an objectives.Objective

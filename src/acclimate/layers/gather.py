@@ -124,7 +124,10 @@ def _gathered_inputs(inputs: Tensor | None) -> Tensor | None:
 
 def joint_batch(batch: Batch) -> JointBatch:
     """The joint batch that ``batch`` is one process's part of, labelled target items left out."""
-    known = [each for each in (batch.source_labels, batch.source_places) if each is not None]
-    labels, *places = gathered(known)
+    names = ("source_labels", "source_places", "target_clusters")
+    known = {name: each for name in names if (each := getattr(batch, name)) is not None}
+    found = dict(zip(known, gathered(list(known.values())), strict=True))
+    labels = found.pop("source_labels")
     joint = JointBatch(batch.source, labels, batch.target, batch.target_weak)
-    return joint._replace(source_places=places[0]) if places else joint
+    places, clusters = found.get("source_places"), found.get("target_clusters")
+    return joint._replace(source_places=places, target_clusters=clusters)

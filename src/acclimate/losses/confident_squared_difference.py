@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -31,3 +32,16 @@ def confident_squared_difference(
     confident = (teacher.amax(1) > threshold).float()
     each = (student_logits.float().softmax(1) - teacher).square().sum(1)
     return (each * confident).mean(), confident.mean()
+
+
+def descriptor_difference(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared distance of two (N, D) descriptors of the same items, each of length 1: in [0, 4].
+
+    The same consistency for descriptors, which know no confidence. No gradient flows into ``teacher``.
+
+    >>> import torch
+    >>> float(descriptor_difference(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 3.0]])))
+    2.0
+    """
+    known = F.normalize(teacher.detach().float(), dim=1)
+    return (F.normalize(student.float(), dim=1) - known).square().sum(1).mean()

@@ -20,12 +20,20 @@ from acclimate.layers.domain_norm import DomainBatchNorm
 Normalisation = Literal["none", "batch", "domain"]
 
 
+class NoLogits(nn.Module):
+    """The head of a network that classifies nothing: (N, width) → (N, 0)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features[:, :0]
+
+
 class Network(nn.Module):
     """A feature extractor followed by a label predictor.
 
     ``backbone`` maps inputs to (N, width) features, layer ``"backbone"``. ``hidden`` are the label
     predictor's hidden layers, ``"hidden1"``, ``"hidden2"`` …; ``head`` gives the logits.
-    ``feature_layer`` is the last hidden layer: what reports embed and other classifiers build on.
+    ``feature_layer`` is the last hidden layer: what reports embed and other classifiers build on,
+    and the descriptor where there are no classes.
     """
 
     def __init__(
@@ -40,7 +48,8 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.hidden = nn.ModuleList(hidden)
-        self.head = nn.Linear(hidden_widths[-1] if hidden_widths else width, spec.class_count)
+        last = hidden_widths[-1] if hidden_widths else width
+        self.head = nn.Linear(last, spec.class_count) if spec.class_count else NoLogits()
         self.spec = spec
         self.layer_widths: Mapping[str, int] = {
             "backbone": width,

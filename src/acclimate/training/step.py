@@ -17,7 +17,7 @@ from acclimate.layers.gather import gathered, gathered_outputs, joint_batch
 from acclimate.layers.processes import CommonDraws, joined, process_count
 from acclimate.layers.sync_batch_norm import synchronise_batch_norm
 from acclimate.models.network import Network
-from acclimate.objectives.classification import classification_loss
+from acclimate.objectives import Classification, Objective
 
 
 class Step(nn.Module):
@@ -36,6 +36,8 @@ class Step(nn.Module):
             part. ``None``: where a loss is a statistic of the whole batch. Raises
             ``ConfigurationError`` where the algorithm mixes inputs of its own part.
         sync_batch_norm: with several processes, BatchNorm's statistics are those of the joint batch.
+        objective: what source labels mean. Raises ``ConfigurationError`` where the algorithm needs
+            classes and there are none.
     """
 
     def __init__(
@@ -46,9 +48,12 @@ class Step(nn.Module):
         *,
         joint_losses: bool | None = None,
         sync_batch_norm: bool = False,
+        objective: Objective | None = None,
     ) -> None:
         super().__init__()
-        self.joint_losses = gains_from_joining(algorithm) if joint_losses is None else joint_losses
+        self.objective = objective or Classification()
+        compared = gains_from_joining(algorithm) or self.objective.compares_items
+        self.joint_losses = compared if joint_losses is None else joint_losses
         if self.joint_losses and mixes_inputs(algorithm):
             raise ConfigurationError(
                 "an algorithm that mixes inputs does so in each process, and cannot take its losses "
@@ -80,7 +85,7 @@ class Step(nn.Module):
         """
         moves_network = any(p.moves_network for p in self.algorithm.phases if p.name == phase)
         with torch.set_grad_enabled(moves_network and torch.is_grad_enabled()):
-            views, labelled_logits = self._views(batch, progress)
+            views, few = self._views(batch, progress)
         with ExitStack() as stack:
             if self.joint_losses and process_count() > 1:
                 views = _joint(views)
@@ -89,8 +94,8 @@ class Step(nn.Module):
             losses, monitors = self.algorithm.losses(views, self.modules_of_algorithm, phase)
         if batch.labelled_target is not None:
             labels = batch.labelled_target.labels
-            assert labelled_logits is not None
-            losses = in_balance(losses, classification_loss(labelled_logits, labels))
+            assert few is not None
+            losses = in_balance(losses, self.objective.terms(few, labels)[0], self.objective.term)
         total = (
             torch.stack(list(losses.values())).sum()
             if len(losses) > 1
@@ -99,7 +104,7 @@ class Step(nn.Module):
         logged = {f"loss/{name}": value.detach() for name, value in losses.items()}
         found = {"loss": total, **logged, **monitors}
         if apart:
-            parts = [losses[n] for n in ("classification", "labelled_target") if n in losses]
+            parts = [losses[n] for n in (self.objective.term, "labelled_target") if n in losses]
             found["classification"] = torch.stack(parts).sum()
         return found
 
@@ -109,8 +114,8 @@ class Step(nn.Module):
         if self.average is not None:
             update_average(self.average, self.network, self.averaging, steps_done)
 
-    def _views(self, batch: Batch, progress: float) -> tuple[Views, Tensor | None]:
-        """What the algorithm sees, and the logits of the labelled target items, which it does not."""
+    def _views(self, batch: Batch, progress: float) -> tuple[Views, NetworkOutput | None]:
+        """What the algorithm sees, and what is said of labelled target items, which it does not."""
         labelled = batch.labelled_target
         batch = self.algorithm.prepare(batch._replace(labelled_target=None), progress)
         extra = dict(self.algorithm.extra_inputs(batch, progress))
@@ -128,8 +133,9 @@ class Step(nn.Module):
             self.network,
             self.average,
             {name: seen[name] for name in extra},
+            self.objective,
         )
-        return views, None if labelled is None else seen["labelled target"].logits
+        return views, seen.get("labelled target")
 
     def _jointly(self, inputs: dict[str, Tensor]) -> dict[str, NetworkOutput]:
         """What the network says of each of the ``inputs``, all in one pass."""
@@ -153,8 +159,7 @@ class Step(nn.Module):
             return None
         assert self.average is not None
         looked_at = batch.target if batch.target_weak is None else batch.target_weak
-        logits: Tensor = self.average(looked_at).logits
-        return logits
+        return self.objective.said(self.average(looked_at))
 
     def train(self, mode: bool = True) -> Step:
         """As ``nn.Module.train``; the average stays in eval mode."""
@@ -190,15 +195,14 @@ def gains_from_joining(algorithm: Algorithm) -> bool:
     return compares and not mixes_inputs(algorithm)
 
 
-def in_balance(losses: dict[str, Tensor], labelled_target: Tensor) -> dict[str, Tensor]:
-    """``losses`` with the 0-d loss of labelled target items beside the source's, one half each.
+def in_balance(
+    losses: dict[str, Tensor], labelled_target: dict[str, Tensor], term: str
+) -> dict[str, Tensor]:
+    """``losses`` with that of labelled target items beside the source's ``term``, one half each.
 
-    A phase in which nothing is classified stays as it is.
+    A phase in which the source's labels teach nothing stays as it is.
     """
-    if "classification" not in losses:
+    if term not in losses:
         return losses
-    halves = {
-        "classification": 0.5 * losses["classification"],
-        "labelled_target": 0.5 * labelled_target,
-    }
+    halves = {term: 0.5 * losses[term], "labelled_target": 0.5 * labelled_target[term]}
     return {**losses, **halves}
