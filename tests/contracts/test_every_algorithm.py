@@ -18,21 +18,23 @@ from acclimate.training.fit import fit
 from acclimate.training.settings import make_settings
 
 COMBINED = "dann+mi"
+#: those for identities alone are put to their tests in test_every_objective.py
+CLASSIFYING = {name: kind for name, kind in algorithms.items() if "classification" in kind.objectives}
 every_algorithm = pytest.mark.parametrize("name", algorithms.names())
-every_method = pytest.mark.parametrize("name", [*algorithms.names(), COMBINED])
+every_method = pytest.mark.parametrize("name", [*CLASSIFYING, COMBINED])
 adapting = pytest.mark.parametrize(
     "name",
     [
         *(
             n
-            for n, kind in algorithms.items()
+            for n, kind in CLASSIFYING.items()
             if kind.uses_target and kind.learns_from_target and not kind.target_after_training
         ),
         COMBINED,
     ],
 )
 honest = pytest.mark.parametrize(
-    "name", [*(name for name, kind in algorithms.items() if not kind.oracle), COMBINED]
+    "name", [*(name for name, kind in CLASSIFYING.items() if not kind.oracle), COMBINED]
 )
 PROGRESS = (0.0, 0.3, 1.0)
 

@@ -20,6 +20,7 @@ SHAPES = {
     "mnist-cnn": (3, 28, 28),
     "svhn-cnn": (3, 32, 32),
     "gtsrb-cnn": (3, 40, 40),
+    "strips-cnn": (3, 48, 48),
     "backbone": (3, 32, 32),
 }
 OTHERS = {"mlp": (5,)}

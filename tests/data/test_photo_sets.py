@@ -18,7 +18,9 @@ from acclimate.data.files import FileFinder, RemoteFile, plain_name
 from acclimate.data.registry import ANY_SIZE, Dataset
 from acclimate.data.sets import office_31, office_caltech_10, office_home, visda
 
-PHOTO_SETS = [name for name, dataset in datasets.items() if dataset.listing is not None]
+PHOTO_SETS = [
+    name for name, dataset in datasets.items() if dataset.listing and dataset.identities is None
+]
 
 
 # what the publications say of their own data

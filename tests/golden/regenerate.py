@@ -15,6 +15,7 @@ import torch
 from acclimate.algorithms import algorithms
 from acclimate.core.types import Batch, Spec
 from acclimate.models.network import build_network
+from acclimate.objectives import make_objective
 from acclimate.training.loop import train
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
 from acclimate.training.settings import make_settings
@@ -29,14 +30,24 @@ def draw(*shape: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(np.random.RandomState(seed).standard_normal(shape)).float()
 
 
-def batch(number: int, target: bool, teacher: bool) -> Batch:
-    """Three classes along the first three features; the target is shifted and stretched."""
+def batch(number: int, target: bool, teacher: bool, clusters: bool = False) -> Batch:
+    """Three classes along the first three features; the target is shifted and stretched.
+
+    Clusters of the target are its classes, with every fourth item left out.
+    """
     labels = torch.arange(ITEMS) % CLASSES
     means = 2 * torch.eye(CLASSES, FEATURES)[labels]
     source = means + draw(ITEMS, FEATURES, seed=3 * number)
     adapted = 1.5 * means + 0.8 + draw(ITEMS, FEATURES, seed=3 * number + 1)
     weak = adapted + 0.3 * draw(ITEMS, FEATURES, seed=3 * number + 2)
-    return Batch(source, labels, adapted if target else None, weak if teacher else None)
+    found = torch.where(torch.arange(ITEMS) % 4 == 3, -1, labels)
+    return Batch(
+        source,
+        labels,
+        adapted if target else None,
+        weak if teacher else None,
+        target_clusters=found if clusters else None,
+    )
 
 
 def make_step(name: str) -> Step:
@@ -44,12 +55,14 @@ def make_step(name: str) -> Step:
     kind = algorithms.get(name)
     normalisation = "domain" if kind.keeps_domains_apart else "none"
     options = {"widths": [16], "normalisation": normalisation}
-    network = build_network("mlp", options, Spec((FEATURES,), ("a", "b", "c")))
+    objective = kind.objectives[0]
+    classes = ("a", "b", "c") if objective == "classification" else ()
+    network = build_network("mlp", options, Spec((FEATURES,), classes, objective=objective))
     # so that what waits for a sure teacher, or for its time, does something in these few steps, and
     # a second stage, which would leave the source alone, learns it
     wanted = {"threshold": 0.5, "start": 0.0, "critic": (8,), "source": 1.0}
     options = {key: value for key, value in wanted.items() if key in kind.model_fields}
-    step = Step(network, kind(**options), averaging=0.9)
+    step = Step(network, kind(**options), averaging=0.9, objective=make_objective(objective, {}))
     with torch.no_grad():
         for number, parameter in enumerate(p for p in step.parameters() if p.requires_grad):
             scale = 0.5 if parameter.ndim == 1 else parameter.shape[1] ** -0.5
@@ -69,7 +82,7 @@ def trajectory(name: str) -> dict[str, list[float]]:
     pauses = train(
         step,
         optimiser,
-        (batch(n, kind.uses_target, kind.uses_teacher) for n in range(STEPS)),
+        (batch(n, kind.uses_target, kind.uses_teacher, kind.forms_clusters) for n in range(STEPS)),
         steps=STEPS,
         pause_at=lambda done: True,
         set_rate=lambda progress: set_learning_rate(optimiser, settings, progress),

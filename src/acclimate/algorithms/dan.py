@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from acclimate.algorithms.base import algorithms
+from acclimate.algorithms.base import ANY_LABELS, algorithms
 from acclimate.algorithms.feature_discrepancy import FeatureDiscrepancy
 from acclimate.core.types import NetworkOutput
 from acclimate.losses.maximum_mean_discrepancy import gaussian_kernel, maximum_mean_discrepancy
@@ -25,7 +25,7 @@ class DeepAdaptationNetwork(FeatureDiscrepancy):
     gradient, in factors of 2; (4) the weight rises from 0.
     """
 
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     kernels: PositiveInt = Field(
         5, description="Gaussian kernels, their bandwidths in factors of 2 around the mean distance"

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from acclimate.algorithms.base import Algorithm, Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Algorithm, Terms, algorithms
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import Views
@@ -29,7 +29,7 @@ class Dann(Algorithm):
     batches of unequal size.
     """
 
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     weight: float = Field(1.0, ge=0, description="largest weight of the reversed gradient")
     gamma: float = Field(10.0, gt=0, description="steepness of the ramp of λ")

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from acclimate.algorithms.base import algorithms
+from acclimate.algorithms.base import ANY_LABELS, algorithms
 from acclimate.algorithms.feature_discrepancy import LOGITS, FeatureDiscrepancy
 from acclimate.core.types import NetworkOutput
 from acclimate.losses.correlation_alignment import correlation_alignment
@@ -23,7 +23,7 @@ class DeepCoral(FeatureDiscrepancy):
     paper's is constant.
     """
 
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     layers: tuple[str, ...] | None = Field(
         (LOGITS,),

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from acclimate.algorithms.base import Algorithm, Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Algorithm, Terms, algorithms
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import Views
 from acclimate.losses.distances import squared_distances
@@ -29,7 +29,7 @@ class DeepJdot(Algorithm):
     """
 
     compares_items: ClassVar[bool] = True
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     feature_weight: float = Field(0.01, ge=0, description="α, of the squared feature distance")
     label_weight: float = Field(

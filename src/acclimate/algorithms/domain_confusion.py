@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import nn
 
-from acclimate.algorithms.base import Algorithm, Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Algorithm, Terms, algorithms
 from acclimate.algorithms.dann import domain_classifier
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import Views
@@ -30,7 +30,7 @@ class DomainConfusion(Algorithm):
     need labelled target items; (4) see ``domain_classification`` for batches of unequal size.
     """
 
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     weight: float = Field(0.3, ge=0, description="largest weight of the confusion loss")
     gamma: float = Field(10.0, gt=0, description="steepness of the ramp of the weight")

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import nn
 
-from acclimate.algorithms.base import Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Terms, algorithms
 from acclimate.algorithms.source_only import SourceOnly
 from acclimate.core.types import Views
 from acclimate.losses.confident_squared_difference import (
@@ -30,7 +30,7 @@ class MeanTeacher(SourceOnly):
 
     uses_target: ClassVar[bool] = True
     uses_teacher: ClassVar[bool] = True
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     weight: float = Field(1.0, ge=0, description="of the squared difference")
     threshold: float = Field(

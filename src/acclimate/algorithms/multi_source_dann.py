@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from acclimate.algorithms.base import algorithms
+from acclimate.algorithms.base import ANY_LABELS, algorithms
 from acclimate.algorithms.dann import Dann, attach_layer_of
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import NetworkOutput, Views
@@ -49,7 +49,7 @@ class MultiSourceDann(Dann):
     """
 
     compares_items: ClassVar[bool] = True
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         width = network.width_of(self.attach or network.attach_layer)

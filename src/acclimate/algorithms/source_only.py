@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from acclimate.algorithms.base import Algorithm, Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Algorithm, Terms, algorithms
 from acclimate.core.types import Views
 from acclimate.objectives import supervised
 
@@ -16,7 +16,7 @@ class SourceOnly(Algorithm):
     """Train on the labelled source alone: what adaptation has to beat."""
 
     uses_target: ClassVar[bool] = False
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
 
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         return Terms(*supervised(views))
@@ -30,4 +30,4 @@ class TrainOnTarget(SourceOnly):
     """
 
     oracle: ClassVar[bool] = True
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from acclimate.algorithms.base import Algorithm, Phase, Terms, algorithms
+from acclimate.algorithms.base import ANY_LABELS, Algorithm, Phase, Terms, algorithms
 from acclimate.core.schedules import domain_ramp
 from acclimate.core.types import Views
 from acclimate.layers.perceptron import perceptron
@@ -32,7 +32,7 @@ class Wdgrl(Algorithm):
     """
 
     compares_items: ClassVar[bool] = True
-    needs_classes: ClassVar[bool] = False
+    objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
     draws: ClassVar[bool] = True
 
     weight: float = Field(0.1, ge=0, description="largest weight of the Wasserstein distance, λ")

@@ -9,7 +9,11 @@ from typing import Any
 
 from acclimate.core.errors import ConfigurationError, near_miss
 
-SECTIONS = {"algorithm": "algorithm_options", "network": "network_options"}
+SECTIONS = {
+    "algorithm": "algorithm_options",
+    "network": "network_options",
+    "objective": "objective_options",
+}
 
 
 def parse_assignments(

@@ -13,6 +13,7 @@ import typer
 
 from acclimate.cli import (
     bench_algorithms,
+    bench_gallery,
     bench_pictures,
     bench_selection,
     bench_shallow,
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     bench.command("step", epilog=EXAMPLE)(step)
     bench.command("accuracy", epilog=ACCURACY_EXAMPLE)(accuracy)
     bench_algorithms.register(bench)
+    bench_gallery.register(bench)
     bench_pictures.register(bench)
     bench_selection.register(bench)
     bench_shallow.register(bench)

@@ -97,6 +97,7 @@ def _facts(entry: CacheEntry) -> dict[str, Any]:
             "items": entry.pictures.count,
             "unreadable": len(entry.pictures.problems),
             "size": recipe.size,
+            "width": recipe.width or recipe.size,
             "channels": recipe.channels,
             "fit": recipe.fit,
         }
@@ -108,7 +109,7 @@ def _row(entry: CacheEntry) -> tuple[str | int | None, ...]:
     if entry.pictures is None:
         return (key, "(damaged)", None, None, _mebibytes(entry.bytes), used)
     recipe = entry.pictures.recipe
-    size = f"{recipe.channels}×{recipe.size}×{recipe.size} {recipe.fit}"
+    size = f"{recipe.channels}×{recipe.size}×{recipe.width or recipe.size} {recipe.fit}"
     return (key, entry.pictures.name, entry.pictures.count, size, _mebibytes(entry.bytes), used)
 
 

@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 SHOW_EXAMPLE = "Example: acclimate data show syn-digits --count 200 --output digits.png"
 _FOLDER_SIZE = 64
+_PERSON = (96, 36)
 
 
 def show(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A data set, a folder of pictures or a .npz file.")],
-    split: Annotated[str, typer.Option("--split", help="Of a registered data set.")] = "train",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split", help="Of a registered data set.", show_default="train, or its first"
+        ),
+    ] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="Pictures on the sheet.")] = 100,
     output: Annotated[Path, typer.Option("--output", help="The .png file to write.")] = Path(
         "sheet.png"
@@ -65,11 +71,14 @@ def show(
     console.print_line(f"written: {output} ({shown} pictures of {domain.name}{beyond})")
 
 
-def _open(name: str, split: str, count: int, seed: int, options: dict[str, str]) -> Domain:
+def _open(name: str, split: str | None, count: int, seed: int, options: dict[str, str]) -> Domain:
     from acclimate.data import Dataset
+    from acclimate.data.people import open_people
     from acclimate.data.sources import item_folder, open_domain, resolve
 
     found = resolve(name)
+    if split is None:
+        split = found.splits[0] if isinstance(found, Dataset) else "train"
     if isinstance(found, Dataset) and (found.generator is not None or options):
         return _drawn(found, split, count, seed, options)
     if options:
@@ -79,6 +88,8 @@ def _open(name: str, split: str, count: int, seed: int, options: dict[str, str])
     from acclimate.cli.downloads import download_progress
 
     with download_progress() as report:
+        if isinstance(found, Dataset) and found.identities is not None:
+            return open_people(name, size=_PERSON, split=split, progress=report)
         return open_domain(name, size=size, split=split, progress=report)
 
 

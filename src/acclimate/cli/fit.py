@@ -29,6 +29,7 @@ from acclimate.cli.method_options import (
     AlgorithmOption,
     BudgetOption,
     NetworkOption,
+    ObjectiveOption,
     ProtocolOption,
     SettingsOption,
     StartFromOption,
@@ -44,6 +45,7 @@ from acclimate.cli.picture_options import (
     PreprocessingOption,
     ResizeOption,
     SizeOption,
+    WidthOption,
     WorkersOption,
 )
 from acclimate.cli.table_options import (
@@ -134,6 +136,7 @@ def fit(
     ] = True,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     json: JsonOption = False,
+    objective: ObjectiveOption = None,
     protocol: ProtocolOption = None,
     algorithm: AlgorithmOption = None,
     budget: BudgetOption = None,
@@ -160,6 +163,7 @@ def fit(
     log_every: LogEveryOption = None,
     logger: LoggerOption = None,
     size: SizeOption = None,
+    width: WidthOption = None,
     resize: ResizeOption = None,
     fit: FitOption = None,
     channels: ChannelsOption = None,

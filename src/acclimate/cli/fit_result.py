@@ -22,7 +22,8 @@ def say(record: RunRecord, folder: Path, predictions: bool, report: bool, json: 
             console.warn(f"{domain.name}: skipped {line}")
         for line in domain.notes:
             console.warn(f"{domain.name}: {line}")
-    table = _predict(folder) if predictions else None
+    retrieves = record.objective == "retrieval"
+    table = _predict(folder) if predictions and not retrieves else None
     page = write_report([folder], folder / "report.html") if report else None
     records = [record]
     if record.baseline:

@@ -39,9 +39,14 @@ def new_settings(
             raise ConfigurationError(
                 f"--{side} is missing: give a data set, a folder, an .npz file or a table"
             )
-    chosen = _chosen(given, assignments)
+    chosen = chosen_settings(given, assignments)
+    return checked(lambda: make_settings(protocol, **chosen))
+
+
+def checked(make: Callable[[], FitSettings]) -> FitSettings:
+    """What ``make`` makes, its parts checked too; raises ``ConfigurationError`` that names options."""
     try:
-        made = make_settings(protocol, **chosen)
+        made = make()
     except ConfigurationError as error:
         raise _in_terms_of_options(error, option_of) from error
     _check_parts(made)
@@ -62,7 +67,7 @@ def continued_settings(
     recorded = FitSettings.build(f"settings in {folder}", read_record(folder).settings)
     try:
         return FitSettings.build(
-            "settings", {**recorded.model_dump(), **_chosen(given, assignments)}
+            "settings", {**recorded.model_dump(), **chosen_settings(given, assignments)}
         )
     except ConfigurationError as error:
         raise _in_terms_of_options(error, option_of) from error
@@ -109,7 +114,8 @@ def said_in(command: str, option: str) -> bool:
         return False
 
 
-def _chosen(given: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+def chosen_settings(given: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Settings by name from options by name and from ``--set``; raises ``ConfigurationError``."""
     from acclimate.cli.assignments import parse_assignments
     from acclimate.cli.backbone_options import as_network
     from acclimate.training.settings import FitSettings
@@ -136,10 +142,14 @@ def _check_parts(settings: FitSettings) -> None:
     """Names and options of the parts, before any data is opened."""
     from acclimate.algorithms import combination
     from acclimate.models import networks
+    from acclimate.objectives import objectives
     from acclimate.training.settings import BY_DATA
     from acclimate.validators import validators
+    from acclimate.validators.retrieval import retrieval_validators
 
-    validators.get(settings.validator)
+    _check_part(objectives.get(settings.objective), "objective", settings.objective_options)
+    scores = retrieval_validators if settings.objective == "retrieval" else validators
+    scores.get(settings.validator)
     combined = combination.SEPARATOR in settings.algorithm
     combination.assemble(
         settings.algorithm,

@@ -19,6 +19,8 @@ REGISTRIES = {
     "networks": ("acclimate.models", "networks"),
     "datasets": ("acclimate.data", "datasets"),
     "validators": ("acclimate.validators", "validators"),
+    "retrieval-validators": ("acclimate.validators.retrieval", "retrieval_validators"),
+    "objectives": ("acclimate.objectives", "objectives"),
     "adapters": ("acclimate.shallow", "adapters"),
 }
 
@@ -34,7 +36,7 @@ def list_names(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """List algorithms, networks, data sets, validators and shallow adapters with a line on each."""
+    """List algorithms, networks, data sets, validators, objectives, shallow adapters; a line on each."""
     if kind is not None and kind not in REGISTRIES:
         raise UnknownNameError(f"there is no list of {kind!r}.{near_miss(kind, REGISTRIES)}")
     found = {name: entries(name) for name in ([kind] if kind else REGISTRIES)}

@@ -41,6 +41,7 @@ COMMANDS = (
     "fit",
     "evaluate",
     "predict",
+    "match",
     "report",
     "select",
     "list",

@@ -8,6 +8,15 @@ import typer
 
 METHOD = "Method"
 
+ObjectiveOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What labels mean: classification, or retrieval (of people across cameras).",
+        show_default="classification",
+        rich_help_panel=METHOD,
+    ),
+]
+
 ProtocolOption = Annotated[
     str | None,
     typer.Option(
@@ -56,7 +65,7 @@ SettingsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="An option of the algorithm or the network: algorithm.weight=0.5. Repeatable.",
+        help="An option of the algorithm, network or objective: algorithm.weight=0.5. Repeatable.",
         rich_help_panel=METHOD,
     ),
 ]

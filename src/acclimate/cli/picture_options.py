@@ -17,6 +17,15 @@ SizeOption = Annotated[
     ),
 ]
 
+WidthOption = Annotated[
+    int | None,
+    typer.Option(
+        help="With --objective retrieval: width in pixels; --size is the height.",
+        show_default="48, or 3/8 of --size",
+        rich_help_panel=PICTURES,
+    ),
+]
+
 ChannelsOption = Annotated[
     int | None,
     typer.Option(
@@ -29,7 +38,7 @@ ChannelsOption = Annotated[
 AugmentationOption = Annotated[
     str | None,
     typer.Option(
-        help="none, light, strong, digits, photos, crop-flip or rand-augment.",
+        help="none, light, strong, digits, photos, crop-flip, rand-augment or people.",
         show_default="digits",
         rich_help_panel=PICTURES,
     ),

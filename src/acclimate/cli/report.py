@@ -34,7 +34,7 @@ def report(
     """
     from acclimate.report.html import compared_records, load_runs, write_page
     from acclimate.report.seeds import has_several_seeds, summary_rows, summary_table
-    from acclimate.report.table import comparison_rows, text_table
+    from acclimate.report.table import by_objective, comparison_rows, text_table
 
     page = output or (runs[0] if len(runs) == 1 else Path()) / "report.html"
     if page.suffix.lower() not in (".html", ".htm"):
@@ -52,6 +52,7 @@ def report(
             }
         )
         return
-    headings, cells = summary_table(summary) if has_several_seeds(summary) else text_table(rows)
-    console.print_table(headings, cells)
+    for part, over in zip(by_objective(rows), by_objective(summary), strict=True):
+        headings, cells = summary_table(over) if has_several_seeds(over) else text_table(part)
+        console.print_table(headings, cells)
     console.print_line(f"report: {written}")

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acclimate.cli import console, reproduce_amazon, reproduce_moons, reproduce_office
+from acclimate.cli import (
+    console,
+    reproduce_amazon,
+    reproduce_moons,
+    reproduce_office,
+    reproduce_reid,
+)
 from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
+from acclimate.cli.table_places import RESULTS, RUNS, places
 
 if TYPE_CHECKING:
     from acclimate.experiments.reproduce import Job
     from acclimate.experiments.tables import Table
 
 EXAMPLE = "Example: acclimate reproduce digits --row mnist-m/dann --seeds 3"
-RESULTS = Path("experiments/results")
-RUNS = Path("acclimate-runs/reproduce")
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    table: Annotated[str, typer.Argument(help="digits, signs, office, amazon or moons.")],
+    table: Annotated[str, typer.Argument(help="digits, signs, office, amazon, reid or moons.")],
     row: Annotated[
         list[str] | None,
         typer.Option(help="PAIR or PAIR/ROW, repeatable; all rows if not given."),
@@ -37,6 +42,12 @@ def reproduce(
     ] = None,
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="These seeds instead, repeatable.")
+    ] = None,
+    split: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0, help="Of reid: who is in which part, repeatable.", show_default="0, 1 and 2"
+        ),
     ] = None,
     runs: Annotated[
         Path | None,
@@ -57,21 +68,32 @@ def reproduce(
         typer.Option(min=1, help="Optimiser steps of each row: a trial, not the table."),
     ] = None,
     set: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Of office: office-caltech-10, office-31, office-home or office-home-10.",
+            help="Of office: office-caltech-10, office-31, office-home or office-home-10. Of reid, "
+            "repeatable: algorithm.KEY=VALUE, network.KEY=VALUE or objective.KEY=VALUE, a trial.",
             show_default=reproduce_office.SET,
         ),
     ] = None,
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="Of office: what makes features.", show_default=reproduce_office.BACKBONE
+            help="Of office: what makes features. Of reid: a pretrained network, a trial.",
+            show_default=f"{reproduce_office.BACKBONE} of office",
         ),
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="Of office: the backbone's, hub or a file.", show_default="hub"),
+        typer.Option(help="Of office and reid: the backbone's, hub or a file.", show_default="hub"),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Of reid: default or paper.", show_default="default"),
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="Of reid: another network, a trial.")] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of reid: items of each domain in a step, a trial."),
     ] = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -85,9 +107,37 @@ def reproduce(
     Stopped at any moment and called again, it goes on where it was. moons is a figure instead.
     """
     of_office: dict[str, Any] = {"--set": set, "--backbone": backbone, "--weights": weights}
+    of_reid: dict[str, Any] = {
+        "--split": split,
+        "--recipe": recipe,
+        "--network": network,
+        "--batch-size": batch_size,
+    }
+    if table == reproduce_reid.NAME:
+        reproduce_reid.train_and_print(
+            recipe or "default",
+            row or [],
+            split or [],
+            {
+                "network": network,
+                "backbone": backbone,
+                "weights": weights,
+                "steps": steps,
+                "batch_size": batch_size,
+            },
+            set or [],
+            runs,
+            results,
+            device,
+            threads,
+            show,
+            json,
+            {"--seeds": seeds, "--seed": seed},
+        )
+        return
     if table == reproduce_office.NAME:
         reproduce_office.train_and_print(
-            set or reproduce_office.SET,
+            set or [],
             backbone or reproduce_office.BACKBONE,
             weights or "hub",
             row or [],
@@ -96,13 +146,13 @@ def reproduce(
             threads,
             show,
             json,
-            {"--steps": steps, "--device": device != "auto", "--runs": runs},
+            {"--steps": steps, "--device": device != "auto", "--runs": runs, **of_reid},
         )
         return
     if table == reproduce_moons.NAME:
         chosen = seed or list(range(seeds or reproduce_moons.SEEDS))
         others: dict[str, Any] = {"--row": row, "--runs": runs, "--steps": steps, "--show": show}
-        others |= {"--device": device != "auto", "--threads": threads, **of_office}
+        others |= {"--device": device != "auto", "--threads": threads, **of_office, **of_reid}
         reproduce_moons.draw_and_print(chosen, results or reproduce_moons.RESULTS, json, others)
         return
     if table == reproduce_amazon.NAME:
@@ -114,18 +164,16 @@ def reproduce(
             threads,
             show,
             json,
-            {"--steps": steps, "--device": device != "auto", **of_office},
+            {"--steps": steps, "--device": device != "auto", **of_office, **of_reid},
         )
         return
-    _refuse(table, of_office)
+    _refuse(table, of_office, of_reid)
     from acclimate.experiments.reproduce import jobs_of
     from acclimate.experiments.tables import find_table
 
     found = find_table(table)
     jobs = jobs_of(found, row or [], seed or range(seeds or 3))
-    # a trial is another run than the table's and leaves the table's results alone
-    place = runs or (RUNS if steps is None else RUNS.with_name(f"{RUNS.name}-trial-{steps}"))
-    kept = results or (RESULTS if steps is None else place / "results")
+    place, kept = places(runs, results, None if steps is None else str(steps))
     console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
     if not show:
         changes: dict[str, Any] = {"device": device}
@@ -139,12 +187,14 @@ def reproduce(
     _say(found, jobs if row else [], kept, show, json)
 
 
-def _refuse(table: str, of_office: dict[str, Any]) -> None:
-    given = [option for option, value in of_office.items() if value is not None]
-    if given:
-        from acclimate.core.errors import ConfigurationError
+def _refuse(table: str, of_office: dict[str, Any], of_reid: dict[str, Any]) -> None:
+    from acclimate.core.errors import ConfigurationError
 
-        raise ConfigurationError(f"{', '.join(given)}: for 'reproduce office', not for {table}")
+    whose = {"'reproduce office' and 'reproduce reid'": of_office, "'reproduce reid'": of_reid}
+    for commands, options in whose.items():
+        given = [option for option, value in options.items() if value is not None]
+        if given:
+            raise ConfigurationError(f"{', '.join(given)}: for {commands}, not for {table}")
 
 
 def _run(jobs: list[Job], named: bool, runs: Path, results: Path, changes: dict[str, Any]) -> None:

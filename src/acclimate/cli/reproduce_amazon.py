@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from acclimate.cli import console
-from acclimate.core.errors import ConfigurationError
+from acclimate.cli.table_places import refuse
 
 NAME = "amazon"
 
@@ -30,12 +30,11 @@ def train_and_print(
     Raises ``ConfigurationError`` where an ``inapplicable`` option was given, ``UnknownNameError``
     for an unknown row, ``DataError`` where the reviews cannot be had.
     """
-    given = [option for option, value in inapplicable.items() if value]
-    if given:
-        raise ConfigurationError(
-            f"{', '.join(given)}: not for amazon, which takes --row, --seeds, --seed, --runs, --results, "
-            "--threads, --show and --json"
-        )
+    refuse(
+        NAME,
+        inapplicable,
+        "--row, --seeds, --seed, --runs, --results, --threads, --show and --json",
+    )
     from acclimate.experiments.amazon.page import SHORT, lines_of, short_cells, write_page
     from acclimate.experiments.amazon.results import read
     from acclimate.experiments.amazon.run import run, wanted

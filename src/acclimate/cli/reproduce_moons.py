@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acclimate.cli import console
-from acclimate.core.errors import ConfigurationError
+from acclimate.cli.table_places import refuse
 
 if TYPE_CHECKING:
     from acclimate.experiments.moons_figure import Accuracy, Line
@@ -27,11 +27,7 @@ def draw_and_print(
     seeds: Sequence[int], folder: Path, json: bool, inapplicable: Mapping[str, Any]
 ) -> None:
     """Train, draw and print. Raises ``ConfigurationError`` where an ``inapplicable`` option was given."""
-    given = [option for option, value in inapplicable.items() if value]
-    if given:
-        raise ConfigurationError(
-            f"{', '.join(given)}: not for moons, which takes --seeds, --seed, --results and --json"
-        )
+    refuse(NAME, inapplicable, "--seeds, --seed, --results and --json")
     from acclimate.experiments.moons_figure import ACCURACIES, FIGURE, reproduce_moons
     from acclimate.experiments.summary import percent
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from acclimate.cli import console
+from acclimate.cli.table_places import refuse
 from acclimate.core.errors import ConfigurationError
 
 NAME = "office"
@@ -17,7 +18,7 @@ BACKBONE = "tf_mobilenetv3_large_minimal_100"
 
 
 def train_and_print(
-    benchmark: str,
+    sets: Sequence[str],
     backbone: str,
     weights: str,
     names: Sequence[str],
@@ -33,12 +34,14 @@ def train_and_print(
     Raises ``ConfigurationError`` where an ``inapplicable`` option was given or a name is unknown, and
     ``DataError`` where the photos cannot be had.
     """
-    given = [option for option, value in inapplicable.items() if value]
-    if given:
-        raise ConfigurationError(
-            f"{', '.join(given)}: not for office, which takes --set, --backbone, --weights, --row, "
-            "--seeds, --seed, --results, --threads, --show and --json"
-        )
+    refuse(
+        NAME,
+        inapplicable,
+        "--set, --backbone, --weights, --row, --seeds, --seed, --results, --threads, --show and --json",
+    )
+    if len(sets) > 1:
+        raise ConfigurationError(f"--set {sets[1]}: office takes one set at a time, here {sets[0]}")
+    benchmark = sets[0] if sets else SET
     from acclimate.experiments.office.benchmarks import find_benchmark
     from acclimate.experiments.office.features import Features
     from acclimate.experiments.office.page import SHORT, lines_of, short_cells, write_page

@@ -29,7 +29,8 @@ def select(
     validator: Annotated[
         list[str] | None,
         typer.Option(
-            help="See 'acclimate list validators'; several, or ensemble: by the mean of their ranks.",
+            help="See 'acclimate list validators', of retrieval runs 'acclimate list "
+            "retrieval-validators'; several, or ensemble: by the mean of their ranks.",
             show_default="default",
         ),
     ] = None,
@@ -69,8 +70,15 @@ def select(
 
 def _by_reverse(runs: list[Path]) -> list[Candidate]:
     from acclimate.cli.watch import TerminalObserver
+    from acclimate.core.records import read_record
     from acclimate.training.reverse import select_by_reverse
 
+    for run in runs:
+        if read_record(run).objective == "retrieval":
+            raise ConfigurationError(
+                f"--reverse trains on predicted classes, and {run} tells identities apart: choose with "
+                "--validator, see 'acclimate list retrieval-validators'"
+            )
     command = shlex.join(["acclimate", *sys.argv[1:]])
     console.set_way_on(command)
     with TerminalObserver() as observer:
@@ -108,7 +116,8 @@ def _table(best: list[Candidate]) -> tuple[list[str], list[list[str]]]:
     headings = ["run", "algorithm", "seed", "step", *names]
     if len(names) > 1:
         headings.append("mean rank")
-    headings += ["model kept", "target accuracy (oracle)"]
+    measured = "rank 1" if best[0].objective == "retrieval" else "accuracy"
+    headings += ["model kept", f"target {measured} (oracle)"]
     rows = []
     for each in best:
         cells = [str(each.run), each.algorithm, str(each.seed), str(each.step)]

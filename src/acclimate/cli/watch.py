@@ -56,10 +56,7 @@ class TerminalObserver(Observer):
 
     def evaluated(self, evaluation: Evaluation) -> None:
         if not self._progress.console.is_terminal:
-            console.note(
-                f"{self._name}: step {evaluation.step}, source accuracy {evaluation.source_accuracy:.3f}, "
-                f"information {evaluation.scores['information-maximisation']:.3f}"
-            )
+            console.note(f"{self._name}: step {evaluation.step}, {_in_short(evaluation)}")
 
     def warned(self, warning: Warned) -> None:
         self._progress.stop()
@@ -73,6 +70,15 @@ class TerminalObserver(Observer):
     def _update(self, step: int, text: str) -> None:
         if self._task is not None:
             self._progress.update(self._task, completed=step, description=text)
+
+
+def _in_short(evaluation: Evaluation) -> str:
+    """How a checkpoint stands, in a line."""
+    precision = evaluation.source_mean_average_precision
+    if precision is not None:
+        return f"source rank 1 {evaluation.source_accuracy:.3f}, mean average precision {precision:.3f}"
+    information = evaluation.scores["information-maximisation"]
+    return f"source accuracy {evaluation.source_accuracy:.3f}, information {information:.3f}"
 
 
 def train_each(

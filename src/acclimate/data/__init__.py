@@ -9,10 +9,13 @@ from acclimate.data.registry import Dataset, datasets
 from acclimate.data.sets import (  # noqa: F401  each registers itself
     amazon_reviews,
     blobs,
+    cuhk01,
+    cuhk03,
     digits,
     digits_m,
     font_digits,
     gtsrb,
+    market_1501,
     mnist,
     mnist_m,
     mnist_m_official,
@@ -23,11 +26,13 @@ from acclimate.data.sets import (  # noqa: F401  each registers itself
     office_home,
     office_home_10,
     pacs,
+    prid2011,
     svhn,
     syn_digits,
     syn_digits_official,
     syn_signs,
     usps,
+    viper,
     visda,
 )
 

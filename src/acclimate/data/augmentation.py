@@ -240,6 +240,13 @@ PRESETS: dict[str, tuple[Augmentation, Augmentation]] = {
         Augmentation(scale=0.05, shift=0.04, flip=0.5, random_crop=True),
     ),
     "crop-flip": (_CROP_FLIP, _CROP_FLIP),
+    # whoever is told apart by clothes is not to be told apart by the light they were seen in
+    "people": (
+        Augmentation(
+            scale=0.08, shift=0.06, flip=0.5, contrast=0.3, brightness=0.15, colour=0.06, cutout=0.3
+        ),
+        Augmentation(flip=0.5),
+    ),
     # the paper's 2 operations; half its scale, as solarise would be near the negative at its 9
     "rand-augment": (
         Augmentation(random_crop=True, flip=0.5, operations=2, magnitude=5),

@@ -19,6 +19,7 @@ from torch import Tensor
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import generator
 from acclimate.data.domain import Chain, Domain, InMemory, Store, SubsetStore
+from acclimate.data.identity_order import IdentityOrder
 
 _AHEAD = 3  # batches that a thread reads beyond the one that was asked for
 
@@ -257,27 +258,59 @@ def make_batches(
     rank: int = 0,
     ranks: int = 1,
     workers: int = 2,
+    images_per_identity: int | None = None,
 ) -> BatchSource:
     """Resident batches where the domain is in memory, else read ahead or, where needed, decoded.
 
-    ``batch_size`` is that of all processes together. Raises ``ConfigurationError`` when the
-    domain has fewer items than a batch or the batch cannot be dealt out evenly.
+    ``batch_size`` is that of all processes together. ``images_per_identity``: a batch is so many
+    pictures of each of some identities, see ``IdentityOrder``; ``None``: any items. Raises
+    ``ConfigurationError`` when the domain has fewer items than a batch, or fewer identities, or
+    the batch cannot be dealt out evenly.
     """
-    if len(domain) < batch_size and domain.weights is None:
+    order: Ordered
+    if images_per_identity is not None:
+        order = _identity_order(domain, batch_size, images_per_identity, seed, purpose)
+    elif len(domain) < batch_size and domain.weights is None:
         raise ConfigurationError(
             f"{domain.name}: {len(domain)} items for training are fewer than a batch of {batch_size}; "
             f"give --batch-size {max(1, len(domain))} or less"
         )
+    elif domain.places is not None:
+        order = BalancedOrder(domain.places, batch_size, seed, purpose)
+    elif domain.weights is not None:
+        order = WeightedOrder(domain.weights, batch_size, seed, purpose)
+    else:
+        order = Order(len(domain), batch_size, seed, purpose)
     if batch_size % ranks:
         raise ConfigurationError(
             f"a batch of {batch_size} cannot be shared evenly by {ranks} processes; "
             f"give a --batch-size divisible by {ranks}"
         )
-    order: Ordered = Order(len(domain), batch_size, seed, purpose)
-    if domain.weights is not None:
-        order = WeightedOrder(domain.weights, batch_size, seed, purpose)
-    if domain.places is not None:
-        order = BalancedOrder(domain.places, batch_size, seed, purpose)
+    return batches_in_order(domain, order, device=device, rank=rank, ranks=ranks, workers=workers)
+
+
+def _identity_order(
+    domain: Domain, batch_size: int, images_per_identity: int, seed: int, purpose: str
+) -> IdentityOrder:
+    if domain.labels is None:
+        raise ConfigurationError(
+            f"{domain.name} has no identities to draw {images_per_identity} pictures of each from"
+        )
+    return IdentityOrder(
+        domain.labels, domain.cameras, batch_size, images_per_identity, seed, purpose
+    )
+
+
+def batches_in_order(
+    domain: Domain,
+    order: Ordered,
+    *,
+    device: torch.device,
+    rank: int = 0,
+    ranks: int = 1,
+    workers: int = 2,
+) -> BatchSource:
+    """As ``make_batches`` for an order of one's own; its batches must suit the number of processes."""
     if isinstance(domain.store, InMemory):
         return ResidentBatches(domain, order, device, rank, ranks)
     if not _decodes(domain.store):

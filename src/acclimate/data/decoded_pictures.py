@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acclimate.core.errors import ConfigurationError
 from acclimate.data.domain import Store
-from acclimate.data.images import DECODER_VERSION, Fit
+from acclimate.data.images import DECODER_VERSION, Fit, check_width
 
 MAGIC = b"ACCLIMATE-PICTURES-1\n"
 START = 4096
@@ -27,28 +29,46 @@ class DamagedFileError(Exception):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What becomes of a picture; ``text`` is part of the key of whatever was made so."""
+    """What becomes of a picture; ``text`` is part of the key of whatever was made so.
+
+    ``size``: height, and width too where ``width`` is ``None``, as it is for every square. Raises
+    ``ConfigurationError`` for a crop with a ``width``.
+    """
 
     size: int
     channels: int
     fit: Fit = "squash"
+    width: int | None = None
+
+    def __post_init__(self) -> None:
+        check_width(self.fit, self.width)
+        if self.width == self.size:
+            object.__setattr__(self, "width", None)  # one recipe, however it is written
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return (self.size, self.size, self.channels)
+        return (self.size, self.width or self.size, self.channels)
 
     @property
     def item_bytes(self) -> int:
-        return self.size * self.size * self.channels
+        return math.prod(self.shape)
 
     @property
     def text(self) -> str:
-        return f"{self.size} {self.channels} {self.fit} {DECODER_VERSION}"
+        # a square's is as it was before there were others, so that what was kept is found
+        shape = f"{self.size}x{self.width}" if self.width else f"{self.size}"
+        return f"{shape} {self.channels} {self.fit} {DECODER_VERSION}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The arguments that make it again, for JSON."""
+        facts = {"size": self.size, "channels": self.channels, "fit": self.fit}
+        return facts | ({"width": self.width} if self.width else {})
 
 
 @dataclass(frozen=True)
 class DecodedPictures:
-    """A file of ``count`` pictures uint8 (size, size, channels), one behind the other.
+    """A file of ``count`` pictures uint8 (size, width, channels), one behind the other.
 
     Its last part is JSON: what they are, and ``problems``, the reason why a picture could not be
     decoded, by its number. Such a picture's pixels are zero.
@@ -66,7 +86,7 @@ class DecodedPictures:
         return START + self.count * self.recipe.item_bytes
 
     def load(self, rows: Tensor) -> Tensor:
-        """The pictures ``rows`` (K,) int64, as uint8 (K, size, size, channels) in memory."""
+        """The pictures ``rows`` (K,) int64, as uint8 (K, size, width, channels) in memory."""
         result = torch.empty((len(rows), *self.recipe.shape), dtype=torch.uint8)
         if torch.equal(rows, torch.arange(self.count)):
             _fill(result.numpy().reshape(-1).data, self.path)
@@ -114,7 +134,10 @@ def read_header(path: Path) -> DecodedPictures:
             recipe=Recipe(**end["recipe"]),
             problems={int(number): str(reason) for number, reason in end["problems"].items()},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        ConfigurationError,
+    ) as error:
         raise DamagedFileError(f"{path} is truncated or damaged ({error})") from error
     if found.stop != stop:
         raise DamagedFileError(f"{path} has {stop} bytes of pixels, not {found.stop}")
@@ -136,7 +159,7 @@ def write_pictures(
     facts: dict[str, Any] = {
         "name": name,
         "count": count,
-        "recipe": {"size": recipe.size, "channels": recipe.channels, "fit": recipe.fit},
+        "recipe": recipe.facts,
         "problems": problems,
     }
     file.write(json.dumps(facts).encode())
@@ -169,11 +192,11 @@ class MemoryMappedStore:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, size, size, channels)."""
+        """(N, size, width, channels)."""
         return (len(self.rows), *self.pictures.recipe.shape)
 
     def gather(self, indices: Tensor) -> Tensor:
-        """The items at ``indices`` (K,) int64, as uint8 (K, size, size, channels)."""
+        """The items at ``indices`` (K,) int64, as uint8 (K, size, width, channels)."""
         if self._mapped is None:
             try:
                 self._mapped = read_header(self.pictures.path).map()

@@ -25,7 +25,7 @@ RESIDENT_LIMIT = 2 * 2**30
 class FileStore:
     """Images that are decoded when they are gathered; picklable, safe in forked workers.
 
-    Gathered items are uint8 (K, size, size, channels), as ``recipe`` says.
+    Gathered items are uint8 (K, size, width, channels), as ``recipe`` says.
     """
 
     pictures: Pictures
@@ -61,18 +61,19 @@ def open_listing(
     size: int,
     channels: int,
     fit: Fit = "squash",
+    width: int | None = None,
     resident_limit: int = RESIDENT_LIMIT,
     cache: PictureCache | None = None,
 ) -> Domain:
     """The listed pictures as a ``Domain``, named after the folder; unreadable ones are skipped.
 
-    ``size``, ``channels`` and ``fit`` as in ``images.decode``. Decoded pictures come from
+    ``size``, ``channels``, ``fit`` and ``width`` as in ``images.decode``. Decoded pictures come from
     ``cache`` and are kept there, if one is given. Above ``resident_limit`` bytes they are read
     from it when they are needed; where they are not in it, only headers are read now, and
     pictures decoded when they are needed. Raises ``DataError`` when no file, or no file of a
-    class, can be read.
+    class, can be read, ``ConfigurationError`` for a crop with a ``width``.
     """
-    recipe = Recipe(size, channels, fit)
+    recipe = Recipe(size, channels, fit, width)
     resident = len(listing.files) * recipe.item_bytes <= resident_limit
     notes = listing.notes
     opened = None
@@ -161,7 +162,8 @@ def _probe_all(pictures: Pictures, recipe: Recipe) -> _Opened:
 
 
 def _decoded(pictures: Pictures, index: int, recipe: Recipe) -> np.ndarray:
-    return decode(pictures.picture(index), recipe.size, recipe.channels, recipe.fit)
+    picture = pictures.picture(index)
+    return decode(picture, recipe.size, recipe.channels, recipe.fit, recipe.width)
 
 
 def _problems(work: Callable[[int], None], count: int) -> list[str | None]:

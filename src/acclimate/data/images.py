@@ -27,6 +27,9 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 DECODER_VERSION = 1
 """Part of every key of the picture cache: raise it when ``decode`` makes other pixels of a file."""
 
+ORIENTATION, LYING = 0x0112, 5
+"""The EXIF tag, and the first of its values that say that a picture is stored on its side."""
+
 AHEAD = 256
 """Tasks that ``in_threads`` has under way: their results wait in memory until they are taken."""
 
@@ -86,22 +89,44 @@ def stamp_of(path: Path) -> Stamp:
     return Stamp(status.st_size, f"{status.st_mtime_ns} {status.st_ctime_ns}")
 
 
-def decode(picture: Picture, size: int, channels: int, fit: Fit = "squash") -> np.ndarray:
-    """``picture`` as uint8 (size, size, channels), ``channels`` 1 or 3.
+def decode(
+    picture: Picture, size: int, channels: int, fit: Fit = "squash", width: int | None = None
+) -> np.ndarray:
+    """``picture`` as uint8 (size, width, channels), ``channels`` 1 or 3, ``width`` ``size`` if not given.
 
     It is turned as its EXIF says; transparent parts become white; 16 bits become 8; of an
     animation the first frame is taken. Scaling is bilinear with antialiasing. ``fit``: *squash*
     scales both sides to ``size``; *crop* scales the short side to it and keeps the square in the
     middle, as torchvision's ``Resize`` and ``CenterCrop`` do. Raises what Pillow raises for a
-    damaged file (many kinds).
+    damaged file (many kinds), ``ConfigurationError`` for a crop with a ``width``.
     """
+    check_width(fit, width)
+    across = width or size
     with Image.open(_opened(picture)) as image:
         # large JPEGs are decoded at a fraction of their size, never below twice what is asked
-        image.draft(None, (2 * size, 2 * size))
+        image.draft(None, (2 * across, 2 * size))
         upright = ImageOps.exif_transpose(image)
         plain = _eight_bits(upright).convert("L" if channels == 1 else "RGB")
-        scaled = _square(plain, size, fit)
-    return np.asarray(scaled).reshape(size, size, channels)
+        scaled = _square(plain, size, fit) if across == size else _squashed(plain, across, size)
+    return np.asarray(scaled).reshape(size, across, channels)
+
+
+def check_width(fit: Fit, width: int | None) -> None:
+    """Raise ``ConfigurationError`` for a ``width`` below 1, or with a ``fit`` that makes squares."""
+    if width is not None and width < 1:
+        raise ConfigurationError(f"width {width} is not positive; give for example --width 48")
+    if width is not None and fit == "crop":
+        raise ConfigurationError(
+            f"--fit crop makes squares and --width {width} another shape; leave one of them out"
+        )
+
+
+def dimensions(picture: Picture) -> tuple[int, int]:
+    """(width, height) of ``picture`` as it is shown, from its header; raises what Pillow raises."""
+    with Image.open(_opened(picture)) as image:
+        width, height = image.size
+        lies = image.getexif().get(ORIENTATION, 1) >= LYING
+    return (height, width) if lies else (width, height)
 
 
 def probe(picture: Picture) -> None:
@@ -114,9 +139,13 @@ def _opened(picture: Picture) -> Path | io.BytesIO:
     return io.BytesIO(picture) if isinstance(picture, bytes) else picture
 
 
+def _squashed(image: Image.Image, width: int, height: int) -> Image.Image:
+    return image.resize((width, height), Image.Resampling.BILINEAR)
+
+
 def _square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
     if fit == "squash":
-        return image.resize((size, size), Image.Resampling.BILINEAR)
+        return _squashed(image, size, size)
     width, height = image.size
     short = min(width, height)
     across, down = size * width // short, size * height // short

@@ -23,6 +23,7 @@ class BatchLoader:
     is ``None`` for algorithms that do not look at it; ``weak`` is ``None`` where no teacher does.
     ``labelled_target``: the labelled target items of a run that was given some. ``blend``: each
     augmented source picture gets a share of a target one, from 0 to ``blend`` evenly over the batch.
+    ``target_has_clusters``: what the target's batches call labels are clusters of its own items.
     Every view has the side that ``preprocessing`` crops to, from the centre where nothing is augmented.
     """
 
@@ -36,6 +37,7 @@ class BatchLoader:
     rank: int = 0
     labelled_target: BatchSource | None = None
     blend: float = 0.0
+    target_has_clusters: bool = False
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
         """One ``Batch`` for each step from ``start`` to ``stop``."""
@@ -58,7 +60,8 @@ class BatchLoader:
             if self.weak is not None:
                 weak = self._view(target.items, self.weak, step, "weak")
         normalised = self.preprocessing.normalise(inputs)
-        return Batch(normalised, source.labels, adapted, weak, source_places=source.places)
+        clusters = target.labels if target is not None and self.target_has_clusters else None
+        return Batch(normalised, source.labels, adapted, weak, None, source.places, clusters)
 
     def _with_labelled(self, step: int, batch: Batch, few: StoredBatch) -> Batch:
         assert few.labels is not None

@@ -296,7 +296,7 @@ def _decode(
     if isinstance(content, OSError):
         return reason_of(content), digest
     try:
-        return decode(content, recipe.size, recipe.channels, recipe.fit), digest
+        return decode(content, recipe.size, recipe.channels, recipe.fit, recipe.width), digest
     except MemoryError:
         raise
     # Pillow's decoders raise nearly anything on damaged input; the reason is kept and shown

@@ -54,6 +54,25 @@ ANY_SIZE = (3, 0, 0)
 """``input_shape`` of colour pictures that have each a size of their own."""
 PHOTO_SIZE = 256
 """Side of the squares that such pictures become where no size is asked for."""
+PEOPLE_SIZE = (128, 48)
+"""(height, width) that pictures of people become where no size is asked for."""
+
+
+@dataclass(frozen=True)
+class IdentityProtocol:
+    """How the identities of a data set are shared out between training and test.
+
+    ``train_identities``: so many of those that both cameras have seen are drawn for training, the
+    others are the test: ``probe_camera`` gives the probes, ``gallery_camera`` the gallery, where
+    everybody whom that camera alone has seen is a distractor. ``None``: the train and test splits
+    are the publisher's. ``published``: the test identities of published draws, of which a seed
+    chooses one; empty where identities are drawn at random.
+    """
+
+    train_identities: int | None
+    probe_camera: int | None
+    gallery_camera: int | None
+    published: tuple[frozenset[str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +115,10 @@ class Dataset:
     checksums instead. ``address``: where its publisher offers it. ``transductive``: the published
     protocol adapts to all pictures of a target and is scored on the same ones, those of
     ``whole_split``; no picture is held out.
+
+    ``identities``: how those of a set of people are shared out; ``None`` for sets with classes.
+    Such a set has no ``class_names``: its labels are identities, which its files name.
+    ``published_tests``: finds the test identities of draws that come with its files.
     """
 
     name: str
@@ -112,6 +135,10 @@ class Dataset:
     counts: Mapping[str, int] = field(default_factory=dict)
     address: str = ""
     transductive: bool = False
+    identities: IdentityProtocol | None = None
+    published_tests: Callable[[FileFinder], tuple[frozenset[str], ...]] | None = field(
+        default=None, repr=False
+    )
 
     def __post_init__(self) -> None:
         if (self.read is None) == (self.listing is None):
@@ -136,23 +163,23 @@ class Dataset:
         split: str = "train",
         *,
         size: int | None = None,
+        width: int | None = None,
         download: bool = True,
         progress: Progress | None = None,
     ) -> Domain:
-        """One split as a labelled ``Domain``.
+        """One split as a labelled ``Domain``; of a set of people labels and groups are identities.
 
         Files are looked for under ``root`` (default: the ``ACCLIMATE_DATA`` folder), then in the
         cache, then downloaded into the cache. ``size``: side of the squares that pictures of any
-        size become, 256 if not given. Raises ``UnknownNameError`` for an unknown split,
+        size become, 256 if not given, or their height if ``width`` is given; pictures of people
+        become 128×48 if neither is. Raises ``UnknownNameError`` for an unknown split,
         ``ConfigurationError`` for a ``size`` where items have one of their own, and ``DataError``
         where files are missing or damaged.
         """
         if self.listing is not None:
-            from acclimate.data.file_store import open_listing
-
             files = self.list(root, split, download=download, progress=progress)
-            return open_listing(files, size=size or PHOTO_SIZE, channels=self.input_shape[0])
-        if size is not None:
+            return self._opened(files, size, width)
+        if size is not None or width is not None:
             raise ConfigurationError(
                 f"{self.name} has items of {self.shape_text}; a size is for pictures of any size"
             )
@@ -176,6 +203,27 @@ class Dataset:
             skipped=arrays.skipped,
         )
 
+    def _opened(self, files: Listing, size: int | None, width: int | None) -> Domain:
+        if self.identities is None:
+            from acclimate.data.file_store import open_listing
+
+            channels = self.input_shape[0]
+            return open_listing(files, size=size or PHOTO_SIZE, width=width, channels=channels)
+        from acclimate.data.identity_domains import open_identities
+
+        if size is None and width is None:
+            size, width = PEOPLE_SIZE
+        return open_identities(
+            files, size=size or PEOPLE_SIZE[0], width=width, channels=self.input_shape[0]
+        )
+
+    def identity_protocol(self, root: Path | None = None) -> IdentityProtocol | None:
+        """``identities`` with the published draws, where the files that are at hand hold them."""
+        if self.identities is None or self.published_tests is None:
+            return self.identities
+        found = self.published_tests(FileFinder(root, download=False))
+        return replace(self.identities, published=found)
+
     def list(
         self,
         root: Path | None = None,
@@ -186,7 +234,8 @@ class Dataset:
     ) -> Listing:
         """The picture files of one split with their labels, for ``open_listing``.
 
-        Files are in order of class, then in natural order of their names. Raises as ``load``
+        Files are in order of class, then in natural order of their names; those of people in
+        natural order alone. Raises as ``load``
         does, and ``ConfigurationError`` for a data set that is no collection of picture files.
         """
         self.check_split(split)

@@ -328,6 +328,11 @@ def _pictures_of(found: PictureTable | Shards) -> FoundPictures:
 
 
 def _open_dataset(dataset: Dataset, request: _Request) -> Domain:
+    if dataset.identities is not None:
+        raise ConfigurationError(
+            f"{dataset.name} shows people seen by several cameras, who are no classes: give "
+            "--objective retrieval"
+        )
     given: Any = {"download": request.download, "progress": request.progress}
     if dataset.listing is not None:
         listing = dataset.list(None, request.split, **given)

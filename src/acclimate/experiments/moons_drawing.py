@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.decomposition import PCA
 
-from acclimate.core.files import replace_atomically
 from acclimate.experiments.moons_figure import Accuracy, Moons, Trained
 from acclimate.report.chart import INK, SOURCE, TARGET
 
@@ -34,17 +30,8 @@ TIPS = np.array([[-2.17, -2.13], [-1.1, -0.16], [1.1, 0.16], [2.17, 2.13]])
 OFFSETS = ((20, -10), (-17, 15), (21, 9), (-12, 19))
 
 
-def write_figure(path: Path, shown: Sequence[tuple[Trained, Accuracy]]) -> None:
-    """Draw a row for each network and write the PNG; whole or not at all."""
-    drawn = io.BytesIO()
-    draw(shown).savefig(drawn, format="png", dpi=90)
-    with Image.open(drawn) as picture, replace_atomically(path) as temporary:
-        # a hundred colours are enough, and make a third of the file
-        picture.convert("RGB").quantize(100).save(temporary, "PNG", optimize=True)
-
-
 def draw(shown: Sequence[tuple[Trained, Accuracy]]) -> Figure:
-    """The whole figure; above each panel stands what it measures."""
+    """A row for each network; above each panel stands what it measures."""
     figure = Figure(figsize=(15, 3.25 * len(shown) + 0.7), layout="constrained")
     axes = figure.subplots(len(shown), len(TITLES), squeeze=False)
     for panels, (trained, accuracy) in zip(axes, shown, strict=True):

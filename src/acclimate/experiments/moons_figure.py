@@ -157,7 +157,8 @@ def reproduce_moons(
     done: Callable[[Accuracy], None] = lambda _: None,
 ) -> MoonsResult:
     """Train both networks for every seed; write the figure of the first and all accuracies to ``folder``."""
-    from acclimate.experiments.moons_drawing import write_figure
+    from acclimate.experiments.figures import write_figure
+    from acclimate.experiments.moons_drawing import draw
 
     measured: list[Accuracy] = []
     shown: list[tuple[Trained, Accuracy]] = []
@@ -186,7 +187,7 @@ def reproduce_moons(
         processor=processor_name(),
         command=command,
     )
-    write_figure(folder / FIGURE, shown)
+    write_figure(folder / FIGURE, draw(shown))
     write_text_atomically(folder / ACCURACIES, result.model_dump_json(indent=1) + "\n")
     return result
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from acclimate.core.errors import UnknownNameError
 from acclimate.experiments.results import RowResult, result_of, write_result
+from acclimate.experiments.row_training import train_row
 from acclimate.experiments.tables import Pair, Row, Table
-from acclimate.training.fit import fit
 from acclimate.training.observer import Observer
 from acclimate.training.settings import FitSettings, make_settings
 from acclimate.training.task import replace_settings
@@ -112,24 +112,12 @@ def run_job(
 
     Raises ``AcclimateError``; what was begun is continued by the same call.
     """
-    from filelock import FileLock
-
     settings = settings_of(job, runs, changes or {})
     folder = job.folder(runs)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     reference = None
     if job.row.reference is not None:
         reference = job.folder(runs, job.row.reference)
-    # several processes may share out the seeds or rows of a table
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        record = fit(
-            settings,
-            folder,
-            baseline=reference or False,
-            resume=True,
-            observer=observer,
-            command=command,
-        )
+    record = train_row(settings, folder, baseline=reference, observer=observer, command=command)
     result = result_of(record, job.table, job.pair, job.row)
     write_result(results, result)
     return result

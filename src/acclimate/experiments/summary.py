@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from acclimate.core.files import write_text_atomically
+from acclimate.experiments.markdown import table_of
 from acclimate.experiments.results import Line, RowResult, Spread, summarise
 from acclimate.experiments.tables import Family, Pair, Table
 
@@ -58,9 +59,7 @@ def _section(
     text = [f"## {pair.source} → {pair.target}", "", pair.note, ""]
     if results:
         text += [_facts(results, families), ""]
-    text += ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    text += ["| " + " | ".join(_cells(line)) + " |" for line in lines]
-    return [*text, ""]
+    return [*text, *table_of(COLUMNS, map(_cells, lines)), ""]
 
 
 def _facts(results: list[RowResult], families: Mapping[str, Family]) -> str:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -36,7 +36,9 @@ class ModelDescription(BaseModel):
     network: str
     options: dict[str, Any]
     input_shape: tuple[PositiveInt, ...] = Field(min_length=1)
-    class_names: tuple[str, ...] = Field(min_length=1)
+    class_names: tuple[str, ...] = Field(description="empty where identities are told apart")
+    objective: Literal["classification", "retrieval"] = "classification"
+    objective_options: dict[str, Any] = Field(default_factory=dict)
     preprocessing: dict[str, Any]
     trained_by: str = ""
     table: dict[str, Any] | None = Field(
@@ -46,9 +48,15 @@ class ModelDescription(BaseModel):
         None, description="what makes inputs of pictures, where a frozen backbone does"
     )
 
+    @model_validator(mode="after")
+    def _classes_if_it_classifies(self) -> Self:
+        if bool(self.class_names) != (self.objective == "classification"):
+            raise ValueError("class_names should name classes, or be empty for retrieval")
+        return self
+
     @property
     def spec(self) -> Spec:
-        return Spec(self.input_shape, self.class_names)
+        return Spec(self.input_shape, self.class_names, objective=self.objective)
 
 
 def save_model(folder: Path, network: Network, description: ModelDescription) -> None:

@@ -10,6 +10,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from acclimate.core.types import NetworkOutput
+from acclimate.losses.binomial_deviance import binomial_deviance
+from acclimate.losses.circle import circle
+from acclimate.losses.triplet import batch_hard_triplet
 from acclimate.objectives.base import Objective, Said, objectives
 
 
@@ -39,10 +42,6 @@ class Retrieval(Objective):
 
     def pair_loss(self, descriptors: Tensor, labels: Tensor) -> Tensor:
         """The loss of (N, D) descriptors with identities (N,) int64; -1 marks items left out."""
-        from acclimate.losses.binomial_deviance import binomial_deviance
-        from acclimate.losses.circle import circle
-        from acclimate.losses.triplet import batch_hard_triplet
-
         if self.loss == "triplet":
             return batch_hard_triplet(descriptors, labels, margin=self.triplet_margin)
         if self.loss == "circle":

@@ -18,6 +18,7 @@ TARGET = "#D55E00"
 ORACLE = "#7B3F98"
 BEFORE = "#6B7280"
 INK = "#1F2933"
+REST = "#B4BCC5"  # of items that a colouring says nothing of
 GRID = "#E5E8EB"
 LINES = ("#0072B2", "#D55E00", "#117733", "#AA4499", "#8A6D00", "#3B3B98", "#4A5560")
 # Paul Tol's "muted" set and a dark grey

@@ -9,7 +9,7 @@ import numpy as np
 from acclimate.core.records import Calibration, LabelledMetrics, RunRecord
 from acclimate.report import chart
 from acclimate.report.chart import Chart, LegendEntry
-from acclimate.report.run import Array, Samples
+from acclimate.report.samples import Array, Samples
 from acclimate.report.table import percent, shown_evaluation
 
 _MOST_CELLS_WITH_TEXT = 13

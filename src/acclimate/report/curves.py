@@ -15,10 +15,17 @@ _NOT_PLOTTED = {"step", "progress", "seconds", "epoch"}
 _SPELLED_OUT = {
     "reversal_weight": "reversal weight λ",
     "learning_rate": "learning rate",
+    "source_batch_rank1": "source batch rank 1",
     "loss": "total",
 }
 _PLACE_LINES = ("#117733", "#D55E00", "#AA4499", "#8A6D00", "#4A5560")
-_SHARE_WORDS = ("accuracy", "share", "probability", "reversal_weight", "confidence")
+_SHARE_WORDS = ("accuracy", "share", "probability", "reversal_weight", "confidence", "rank1")
+# what is drawn by domain, and where an evaluation keeps it of each of several sources
+_OF_PLACES = {"Accuracy": "accuracy", "Rank 1": "accuracy", "AUROC": "auroc"}
+_CAPTIONS = {
+    "AUROC": "Macro average of the one-vs-rest areas; 0.5 is chance, 1 a perfect ranking.",
+    "mAP": "Mean average precision: it counts all matches of a probe, rank 1 only the nearest item.",
+}
 
 
 def learning_curves(record: RunRecord, metrics: Metrics) -> list[Chart]:
@@ -28,7 +35,7 @@ def learning_curves(record: RunRecord, metrics: Metrics) -> list[Chart]:
     shares = [name for name in names if name not in losses and _is_share(name, metrics[name])]
     others = [name for name in names if name not in losses and name not in shares]
     charts = [_losses(metrics, losses), _shares(metrics, shares)]
-    charts += [_accuracies(record), _areas(record), _scores(record)]
+    charts += [_accuracies(record), _areas(record), _precisions(record), _scores(record)]
     charts += [_other(metrics, name) for name in others]
     return [one for one in charts if one is not None]
 
@@ -137,7 +144,7 @@ def _accuracies(record: RunRecord) -> Chart | None:
         return None
     return _by_domain(
         record,
-        "Accuracy",
+        "Rank 1" if record.objective == "retrieval" else "Accuracy",
         [e.source_accuracy for e in evaluations],
         [_known(e.oracle_target_accuracy) for e in evaluations],
         ".1%",
@@ -156,6 +163,15 @@ def _areas(record: RunRecord) -> Chart | None:
     return _by_domain(record, "AUROC", source, oracle, ".3f", axis)
 
 
+def _precisions(record: RunRecord) -> Chart | None:
+    evaluations = record.evaluations
+    source = [_known(e.source_mean_average_precision) for e in evaluations]
+    oracle = [_known(e.oracle_target_mean_average_precision) for e in evaluations]
+    if not (_any_finite(source) or _any_finite(oracle)):
+        return None
+    return _by_domain(record, "mAP", source, oracle, ".1%", chart.share_axis())
+
+
 def _known(value: float | None) -> float:
     return math.nan if value is None else value
 
@@ -170,6 +186,8 @@ def _by_domain(
 ) -> Chart:
     """One measure at each evaluation: of the source, of each of several sources, of the target."""
     evaluations, name = record.evaluations, "source validation"
+    if record.objective == "retrieval":
+        name = "source, held-out identities"
     traces = [_points(evaluations, source, name, chart.SOURCE, "circle", hover)]
     legend = [LegendEntry(name, chart.SOURCE, "line", (0,))]
     words = f"source {what} from {source[0]:{hover}} to {source[-1]:{hover}}"
@@ -186,9 +204,7 @@ def _by_domain(
         words += f"; oracle target {what} from {oracle[0]:{hover}} to {oracle[-1]:{hover}}"
     layout = chart.frame("step", yaxis=axis, hovermode="x unified")
     _mark_chosen(layout, record)
-    caption = _chosen_in_words(record)
-    if what == "AUROC":
-        caption = "Macro average of the one-vs-rest areas; 0.5 is chance, 1 a perfect ranking."
+    caption = _CAPTIONS.get(what) or _chosen_in_words(record)
     if _any_finite(oracle):
         caption += " The dashed oracle curve used target labels and had no part in the choice."
     description = f"Line chart of {what} at each evaluation: {words}. {caption}"
@@ -199,10 +215,10 @@ def _by_domain(
 def _places(evaluations: Sequence[Evaluation], what: str) -> list[tuple[str, list[float]]]:
     """Name and values of each of several sources; nothing for a single one."""
     names = list(dict.fromkeys(place.name for e in evaluations for place in e.place_metrics))
-    if len(names) < 2:
+    field = _OF_PLACES.get(what)
+    if len(names) < 2 or field is None:
         return []
     rows = [{place.name: place for place in e.place_metrics} for e in evaluations]
-    field = "accuracy" if what == "Accuracy" else "auroc"
     return [(name, [_known(getattr(row.get(name), field, None)) for row in rows]) for name in names]
 
 

@@ -5,6 +5,7 @@ Fitting each domain by itself and laying one over the other shows an overlap tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +15,15 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from acclimate.report import chart
+from acclimate.report.cameras import Camera
 from acclimate.report.chart import Chart, LegendEntry
-from acclimate.report.run import Array, Samples
+from acclimate.report.samples import Array, Samples
 
 FEWEST_POINTS = 10
 _PERPLEXITY = 30.0
 _COMPONENTS = 30
 _NEIGHBOURS = 10
-# domains are drawn in turns, a part of each at a time, so that neither hides the other
+# domains and cameras are drawn in turns, a part of each at a time, so that none hides another
 _LAYERS = 6
 
 
@@ -112,19 +114,47 @@ def embedding_chart(
         "source": predicted["source"] if labels is None else labels,
         "target": predicted["target"],
     }
-    traces = [
-        _trace(
-            domain, plane, np.arange(layer, len(plane), _LAYERS), _domain_colour(domain), "domain"
-        )
-        for layer in range(_LAYERS)
-        for domain, plane in planes.items()
-    ]
+    traces = []
     for index in range(len(class_names)):
         colour = chart.class_colour(index, len(class_names))
         traces += [
             _trace(domain, plane, np.flatnonzero(groups[domain] == index), colour, "class")
             for domain, plane in planes.items()
         ]
+    return _chart(title, embedding, traces, _panel(samples, predicted))
+
+
+def camera_chart(
+    title: str, samples: Samples, embedding: Embedding, cameras: Sequence[Camera]
+) -> Chart:
+    """As ``embedding_chart``, with cameras in place of classes, where any are known."""
+    items = {"source": samples.source, "target": samples.target}
+    planes = {"source": embedding.source, "target": embedding.target}
+    of_camera = [
+        camera.items(items[camera.domain].cameras, len(planes[camera.domain])) for camera in cameras
+    ]
+    traces = [
+        _trace(
+            camera.domain, planes[camera.domain], chosen[layer::_LAYERS], camera.colour, "camera"
+        )
+        for layer in range(_LAYERS)
+        for camera, chosen in zip(cameras, of_camera, strict=True)
+    ]
+    return _chart(title, embedding, traces, panel={})
+
+
+def _chart(
+    title: str, embedding: Embedding, traces: list[dict[str, Any]], panel: dict[str, Any]
+) -> Chart:
+    """``traces``: of the colouring that is not by domain."""
+    planes = {"source": embedding.source, "target": embedding.target}
+    by_domain = [
+        _trace(
+            domain, plane, np.arange(layer, len(plane), _LAYERS), _domain_colour(domain), "domain"
+        )
+        for layer in range(_LAYERS)
+        for domain, plane in planes.items()
+    ]
     no_axis = {"visible": False, "range": [-1.08, 1.08], "fixedrange": False}
     layout = chart.frame(
         xaxis=no_axis,
@@ -136,8 +166,8 @@ def embedding_chart(
     words = f"Mixing: {embedding.mixing:.0%}."
     return Chart(
         title,
-        f"t-SNE of {len(samples.source)} source and {len(samples.target)} target items. {words}",
-        {"data": traces, "layout": layout, "panel": _panel(samples, predicted)},
+        f"t-SNE of {len(planes['source'])} source and {len(planes['target'])} target items. {words}",
+        {"data": [*by_domain, *traces], "layout": layout, "panel": panel},
         caption=words,
         height=420,
     )
@@ -145,10 +175,6 @@ def embedding_chart(
 
 def legends(class_names: list[str]) -> dict[str, list[LegendEntry]]:
     """For each colouring its legend; they hide the same traces in every panel."""
-    domain = [
-        LegendEntry("source", chart.SOURCE, "circle", tuple(range(0, 2 * _LAYERS, 2))),
-        LegendEntry("target", chart.TARGET, "diamond", tuple(range(1, 2 * _LAYERS, 2))),
-    ]
     count, first = len(class_names), 2 * _LAYERS
     by_class = [
         LegendEntry(
@@ -156,7 +182,27 @@ def legends(class_names: list[str]) -> dict[str, list[LegendEntry]]:
         )
         for i, name in enumerate(class_names)
     ]
-    return {"domain": domain, "class": by_class}
+    return {"domain": _domain_legend(), "class": by_class}
+
+
+def camera_legends(cameras: Sequence[Camera]) -> dict[str, list[LegendEntry]]:
+    """As ``legends``, for ``camera_chart``; no colouring by camera where none is known."""
+    first, count = 2 * _LAYERS, len(cameras)
+    last = first + _LAYERS * count
+    by_camera = [
+        LegendEntry(
+            camera.name, camera.colour, camera.shape, tuple(range(first + index, last, count))
+        )
+        for index, camera in enumerate(cameras)
+    ]
+    return {"domain": _domain_legend(), **({"camera": by_camera} if by_camera else {})}
+
+
+def _domain_legend() -> list[LegendEntry]:
+    return [
+        LegendEntry("source", chart.SOURCE, "circle", tuple(range(0, 2 * _LAYERS, 2))),
+        LegendEntry("target", chart.TARGET, "diamond", tuple(range(1, 2 * _LAYERS, 2))),
+    ]
 
 
 def _domain_colour(domain: str) -> str:

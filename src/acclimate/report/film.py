@@ -17,14 +17,14 @@ from scipy.linalg import orthogonal_procrustes
 from acclimate.core.errors import RecordError
 from acclimate.core.records import RunRecord
 from acclimate.report import chart
+from acclimate.report.cameras import Camera, list_cameras
 from acclimate.report.embedding import Embedding, embed_jointly
-from acclimate.report.run import Array, stored_features
+from acclimate.report.samples import DOMAINS, Array, Stored, stored_features
 
 SIDE = 1000  # of a frame, in its own units
 _MARGIN = 30
 _RADIUS = {"source": 11, "target": 14}
-_REST = "#B4BCC5"  # of the target where colours mean classes
-# domains are drawn in turns, a part of each at a time, so that neither hides the other
+# domains and cameras are drawn in turns, a part of each at a time, so that none hides another
 _LAYERS = 4
 _ITERATIONS = 500
 _MOST_CLASSES_NAMED = 40
@@ -63,7 +63,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Film:
-    """``legends``: for each colouring name, shape and colour; no classes where there are too many."""
+    """``legends``: for each colouring name, shape and colour; no classes where there are too many.
+
+    The colourings are "domain" and "class"; of retrieval "domain" and, where cameras are known,
+    "camera".
+    """
 
     frames: list[Frame]
     legends: dict[str, list[tuple[str, str, str]]]
@@ -81,30 +85,46 @@ def make_film(
     chosen = record.chosen.step if record.chosen else None
     shown = choose_steps(list(found), chosen, frames)
     planes: list[Embedding | str] = []
-    labels: list[Array] = []
+    seen: list[Stored | None] = []
     for step in shown:
-        plane, of_source = _embed(found[step], _latest(planes), points)
+        plane, items = _embed(found[step], _latest(planes), points)
         planes.append(plane)
-        labels.append(of_source)
+        seen.append(items)
+    retrieval = record.objective == "retrieval"
+    cameras = _cameras([items for items in seen if items is not None]) if retrieval else []
     drawn = iter(_on_one_scale([plane for plane in planes if not isinstance(plane, str)]))
     made = []
-    for step, plane, of_source in zip(shown, planes, labels, strict=True):
+    for step, plane, items in zip(shown, planes, seen, strict=True):
         place = _place(step, shown, chosen)
-        if isinstance(plane, str):
+        if isinstance(plane, str) or items is None:
             made.append(Frame(step, place, missing=f"Left out: {plane}."))
         else:
             placed = next(drawn)
             sizes = (len(placed.source), len(placed.target))
-            marks = _marks(placed, of_source, len(class_names))
+            marks = {"domain": _by_domain(placed)}
+            if cameras:
+                marks["camera"] = _by_camera(placed, items, cameras)
+            elif not retrieval:
+                marks["class"] = _by_class(placed, items.labels, len(class_names))
             made.append(Frame(step, place, placed.mixing, items=sizes, marks=marks))
-    return Film(made, _legends(class_names))
+    return Film(made, _legends(class_names, cameras, retrieval))
 
 
-def _legends(class_names: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
+def _cameras(evaluations: Sequence[Stored]) -> list[Camera]:
+    source, target = ([items.cameras[domain] for items in evaluations] for domain in DOMAINS)
+    return list_cameras(source, target)
+
+
+def _legends(
+    class_names: Sequence[str], cameras: Sequence[Camera], retrieval: bool
+) -> dict[str, list[tuple[str, str, str]]]:
+    domains = [("source", "circle", chart.SOURCE), ("target", "diamond", chart.TARGET)]
+    if retrieval:
+        by_camera = [(camera.name, camera.shape, camera.colour) for camera in cameras]
+        return {"domain": domains, **({"camera": by_camera} if cameras else {})}
     few = class_names if len(class_names) <= _MOST_CLASSES_NAMED else []
     by_class = [(name, "circle", chart.class_colour(i, len(few))) for i, name in enumerate(few)]
-    domains = [("source", "circle", chart.SOURCE), ("target", "diamond", chart.TARGET)]
-    return {"domain": domains, "class": [*by_class, ("target, any class", "diamond", _REST)]}
+    return {"domain": domains, "class": [*by_class, ("target, any class", "diamond", chart.REST)]}
 
 
 def _evaluations(folder: Path, record: RunRecord) -> dict[int, Path]:
@@ -142,21 +162,25 @@ def _latest(planes: Sequence[Embedding | str]) -> Embedding | None:
     return next((plane for plane in reversed(planes) if isinstance(plane, Embedding)), None)
 
 
-def _embed(path: Path, before: Embedding | None, points: int) -> tuple[Embedding | str, Array]:
+def _embed(
+    path: Path, before: Embedding | None, points: int
+) -> tuple[Embedding | str, Stored | None]:
+    """The plane and the items in it, or in words why there is none."""
     try:
-        source, target, labels = stored_features(path)
+        stored = stored_features(path)
     except RecordError as error:
-        return str(error), np.zeros(0, dtype=np.int64)
-    ours, theirs = _some(len(source), points), _some(len(target), points)
+        return str(error), None
+    ours, theirs = _some(len(stored.source), points), _some(len(stored.target), points)
+    shown = stored.take(ours, theirs)
     start = None
     if before is not None and (len(before.source), len(before.target)) == (len(ours), len(theirs)):
         start = _union(before)
     known = None if start is None else np.nan_to_num(start)
-    plane = embed_jointly(source[ours], target[theirs], known, _ITERATIONS)
+    plane = embed_jointly(shown.source, shown.target, known, _ITERATIONS)
     if isinstance(plane, Embedding):
         turned = align(_union(plane), start)
         plane = Embedding(turned[: len(ours)], turned[len(ours) :], plane.mixing)
-    return plane, labels[ours]
+    return plane, shown
 
 
 def _some(count: int, most: int) -> Array:
@@ -206,8 +230,8 @@ def _on_one_scale(planes: Sequence[Embedding]) -> list[Embedding]:
     return [Embedding(place(p.source), place(p.target), p.mixing) for p in planes]
 
 
-def _marks(plane: Embedding, labels: Array, classes: int) -> dict[str, list[Marks]]:
-    by_domain = [
+def _by_domain(plane: Embedding) -> list[Marks]:
+    return [
         Marks(domain, colour, _path(domain, points[layer::_LAYERS]))
         for layer in range(_LAYERS)
         for domain, colour, points in (
@@ -215,13 +239,31 @@ def _marks(plane: Embedding, labels: Array, classes: int) -> dict[str, list[Mark
             ("target", chart.TARGET, plane.target),
         )
     ]
-    by_class = [Marks("target", _REST, _path("target", plane.target))]
-    by_class += [
-        Marks("source", chart.class_colour(index, classes), _path("source", plane.source[of_class]))
-        for index in range(classes)
-        if (of_class := labels == index).any()
+
+
+def _by_class(plane: Embedding, labels: Array, classes: int) -> list[Marks]:
+    """The source by its labels, the target in grey."""
+    return [
+        Marks("target", chart.REST, _path("target", plane.target)),
+        *(
+            Marks("source", chart.class_colour(index, classes), _path("source", plane.source[some]))
+            for index in range(classes)
+            if (some := labels == index).any()
+        ),
     ]
-    return {"domain": by_domain, "class": by_class}
+
+
+def _by_camera(plane: Embedding, items: Stored, cameras: Sequence[Camera]) -> list[Marks]:
+    points = {"source": plane.source, "target": plane.target}
+    of_camera = [
+        points[c.domain][c.items(items.cameras[c.domain], len(points[c.domain]))] for c in cameras
+    ]
+    return [
+        Marks(camera.domain, camera.colour, _path(camera.domain, some[layer::_LAYERS]))
+        for layer in range(_LAYERS)
+        for camera, some in zip(cameras, of_camera, strict=True)
+        if len(some[layer::_LAYERS])
+    ]
 
 
 def _path(domain: str, points: Array) -> str:

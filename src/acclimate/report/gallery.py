@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acclimate.report.run import Array, Items
+from acclimate.report.samples import Array, Items
 from acclimate.report.table import percent
 
 TILES = 24

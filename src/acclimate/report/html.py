@@ -6,6 +6,7 @@ import base64
 import gzip
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -26,14 +27,17 @@ from acclimate.report.seeds import (
     summary_table,
 )
 from acclimate.report.table import (
+    by_objective,
     comparison_rows,
     is_source_only,
     oracle_source_only_accuracy,
     oracle_target_accuracy,
+    source_only_record,
     task_label,
     text_table,
 )
 
+Table = tuple[list[str], list[list[str]]]
 TEMPLATES = Path(__file__).parent / "templates"
 # a t-SNE of 600 + 600 items takes 3 s on one core, a frame of 200 + 200 less than one; with
 # several runs each gets fewer
@@ -73,12 +77,9 @@ def render_report(runs: Sequence[Run], title: str | None = None) -> str:
     sizes = _ALONE if len(runs) == 1 else _AMONG_SEVERAL
     effort = Effort(*sizes, picture_bytes=_PICTURE_BYTES // len(runs))
     sections = [
-        build_section(run, f"run{index}", effort, _before(run, records))
+        build_section(run, f"run{index}", effort, _before(run, records), _reference(run, records))
         for index, run in enumerate(runs)
     ]
-    headings, cells = text_table(comparison_rows(records))
-    summary = summary_rows(records)
-    over_seeds = summary_table(summary) if has_several_seeds(summary) else None
     return (
         _environment()
         .get_template("page.html.j2")
@@ -87,13 +88,34 @@ def render_report(runs: Sequence[Run], title: str | None = None) -> str:
             created=_readable(max(run.record.finished or run.record.created for run in runs)),
             version=runs[0].record.environment.acclimate,
             summary=_summary(runs),
-            over_seeds=over_seeds,
-            headings=headings,
-            rows=cells,
+            comparisons=_comparisons(records),
             sections=sections,
             plotly=Markup(_packed_plotly()),  # base64 has nothing to escape
         )
     )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The tables of the runs of one objective: one row for each run, and over seeds."""
+
+    objective: str
+    single: Table
+    over_seeds: Table | None
+
+
+def _comparisons(records: Sequence[RunRecord]) -> list[Comparison]:
+    """Accuracies and ranks have nothing to do with each other: each objective has its own tables."""
+    single = by_objective(comparison_rows(records))
+    summaries = by_objective(summary_rows(records))
+    return [
+        Comparison(
+            rows[0].objective,
+            text_table(rows),
+            summary_table(summary) if has_several_seeds(summary) else None,
+        )
+        for rows, summary in zip(single, summaries, strict=True)
+    ]
 
 
 def _once(folders: Sequence[Path]) -> list[Path]:
@@ -119,6 +141,13 @@ def _before(run: Run, records: Sequence[RunRecord]) -> float | None:
     if run.baseline is not None:
         return oracle_target_accuracy(run.baseline.record)
     return oracle_source_only_accuracy(run.record, records)
+
+
+def _reference(run: Run, records: Sequence[RunRecord]) -> RunRecord | None:
+    """The record of the source-only run behind ``run``; nothing for source-only itself."""
+    if is_source_only(run.record):
+        return None
+    return run.baseline.record if run.baseline else source_only_record(run.record, records)
 
 
 def _title(runs: Sequence[Run]) -> str:

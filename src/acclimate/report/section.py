@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from acclimate.core.records import Warned
-from acclimate.report import classes, curves, embedding, gallery
-from acclimate.report.chart import Chart, LegendEntry
+from acclimate.core.records import DomainSummary, RunRecord, Warned
+from acclimate.report import classes, curves, gallery
+from acclimate.report.chart import Chart
 from acclimate.report.film import Film, make_film
 from acclimate.report.measured import Measured, measured
-from acclimate.report.run import Array, Run, Samples, Shift
+from acclimate.report.planes import FeaturePlanes, make_planes
+from acclimate.report.retrieval import Found, found
+from acclimate.report.retrieval_words import retrieval_words
+from acclimate.report.run import Run, Shift
+from acclimate.report.samples import Array, Samples
 from acclimate.report.sprites import LARGE_SIDE, Sheet, make_sheet
 from acclimate.report.table import algorithm_label, seed_of, task_label
 from acclimate.report.words import VerdictWords, verdict_words
@@ -53,16 +57,6 @@ class Thumbnails:
 
 
 @dataclass(frozen=True)
-class FeaturePlanes:
-    """The t-SNE panels with what they share."""
-
-    panels: list[Chart]
-    legends: dict[str, list[LegendEntry]]
-    items: dict[str, Any]
-    missing: str
-
-
-@dataclass(frozen=True)
 class Section:
     key: str
     title: str
@@ -82,27 +76,40 @@ class Section:
     seed: int | None = None
     noted: list[str] = field(default_factory=list)
     skipped: list[tuple[str, list[str]]] = field(default_factory=list)
+    retrieval: Found | None = None
 
 
-def build_section(run: Run, key: str, effort: Effort, oracle_baseline: float | None) -> Section:
+def build_section(
+    run: Run,
+    key: str,
+    effort: Effort,
+    oracle_baseline: float | None,
+    reference: RunRecord | None = None,
+) -> Section:
     """``key`` prefixes the ids in the page.
 
-    ``oracle_baseline``: source-only's oracle target accuracy, where it is known.
+    ``oracle_baseline``: source-only's oracle target accuracy, where it is known; ``reference``:
+    its record, which retrieval asks for.
     """
     samples, notes = run.samples, list(run.notes)
-    names = _class_names(run)
-    strips = gallery.strips(samples.target, names) if samples else []
+    retrieval = run.record.objective == "retrieval"
+    names = [] if retrieval else _class_names(run)
+    strips = gallery.strips(samples.target, names) if samples and not retrieval else []
     chosen = _chosen_items(samples, effort.points)
     thumbnails = _thumbnails(samples, chosen, strips, effort.picture_bytes)
     record = run.record
     return Section(
         key=key,
         title=f"{algorithm_label(record)}: {task_label(record)}",
-        verdict=verdict_words(record, oracle_baseline),
+        verdict=(
+            retrieval_words(record, reference)
+            if retrieval
+            else verdict_words(record, oracle_baseline)
+        ),
         warnings=record.warnings,
         notes=notes,
         groups=list(_groups(run)),
-        planes=_planes(run, chosen, thumbnails, names),
+        planes=make_planes(run, chosen, {d: t.cells for d, t in thumbnails.items()}, names),
         film=make_film(run.folder, record, names, frames=effort.frames, points=effort.frame_points),
         measured=measured(record),
         strips=strips,
@@ -114,6 +121,7 @@ def build_section(run: Run, key: str, effort: Effort, oracle_baseline: float | N
         seed=seed_of(record),
         noted=[f"{d.name}: {line}" for d in (record.source, record.target) for line in d.notes],
         skipped=[(d.name, d.skipped) for d in (record.source, record.target) if d.skipped],
+        retrieval=found(record, reference) if retrieval else None,
     )
 
 
@@ -127,6 +135,8 @@ def _groups(run: Run) -> Iterator[Group]:
     record = run.record
     charts = curves.learning_curves(record, run.metrics)
     yield Group("Learning curves", charts, "Nothing has been logged.")
+    if record.objective == "retrieval":
+        return
     yield Group(
         "Confusion matrix",
         classes.confusion_charts(record),
@@ -193,53 +203,6 @@ def _large(samples: Samples, strips: list[gallery.Strip], most: int) -> Thumbnai
     return Thumbnails(sheet, {index: sheet.cell(place) for place, index in enumerate(order)})
 
 
-def _planes(
-    run: Run, chosen: dict[str, Array], thumbnails: dict[str, Thumbnails], names: list[str]
-) -> FeaturePlanes:
-    if run.samples is None:
-        return FeaturePlanes([], {}, {}, "Left out: the run folder holds no sample items.")
-    panels, missing = [], []
-    for title, samples in _models(run):
-        part = Samples(samples.source.take(chosen["source"]), samples.target.take(chosen["target"]))
-        plane = embedding.embed_jointly(part.source.features, part.target.features)
-        if isinstance(plane, str):
-            missing.append(f"{title}: left out, {plane}.")
-        else:
-            panels.append(embedding.embedding_chart(title, part, plane, names))
-    items = _hover_items(run.samples, chosen, thumbnails, names)
-    return FeaturePlanes(panels, embedding.legends(names), items, " ".join(missing))
-
-
-def _models(run: Run) -> Iterator[tuple[str, Samples]]:
-    assert run.samples is not None
-    before = run.baseline.samples if run.baseline else None
-    if before is not None and _sizes(before) == _sizes(run.samples):
-        yield "Before: source-only", before
-        yield f"After: {algorithm_label(run.record)}", run.samples
-    else:
-        yield algorithm_label(run.record), run.samples
-
-
-def _sizes(samples: Samples) -> tuple[int, int]:
-    return len(samples.source), len(samples.target)
-
-
-def _hover_items(
-    samples: Samples,
-    chosen: dict[str, Array],
-    thumbnails: dict[str, Thumbnails],
-    names: list[str],
-) -> dict[str, Any]:
-    items: dict[str, Any] = {"classes": names}
-    for domain, of_domain in (("source", samples.source), ("target", samples.target)):
-        picked = of_domain.take(chosen[domain])
-        thumbs = thumbnails.get(domain)
-        cells = None if thumbs is None else [thumbs.cells[int(i)] for i in chosen[domain]]
-        labels = None if picked.labels is None else picked.labels.tolist()
-        items[domain] = {"names": picked.names, "labels": labels, "cells": cells}
-    return items
-
-
 def _tables(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
     record = run.record
     about = {
@@ -257,7 +220,7 @@ def _tables(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
     domains = {
         f"{role}.{key}": value
         for role, domain in (("source", record.source), ("target", record.target))
-        for key, value in domain.model_dump(exclude={"skipped", "notes"}).items()
+        for key, value in _summary(domain, record.objective == "retrieval").items()
     }
     return [
         ("Run", _flat(about)),
@@ -265,6 +228,14 @@ def _tables(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
         ("Environment", _flat(record.environment.model_dump())),
         ("Settings", _flat(record.settings)),
     ]
+
+
+def _summary(domain: DomainSummary, retrieval: bool) -> dict[str, Any]:
+    """Names of classes are few and mean something; identities are only counted."""
+    values = domain.model_dump(exclude={"skipped", "notes"})
+    if retrieval:
+        values["identities"] = len(values.pop("class_names"))
+    return values
 
 
 def _rounded(value: float | None) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from acclimate.core.records import Outcome, RunRecord
+from acclimate.report.ranks import MEASURES, Ranks, rank_columns
 from acclimate.report.table import (
     NOTHING,
     Row,
@@ -20,6 +21,7 @@ from acclimate.report.table import (
     estimate_text,
     is_source_only,
     percent,
+    rank_text,
     seed_of,
     task_label,
 )
@@ -60,6 +62,9 @@ class SummaryRow:
     seconds: Spread
     warnings: tuple[str, ...]
     runs: tuple[Row, ...] = dataclasses.field(repr=False)
+    objective: str = "classification"
+    source_retrieval: Ranks[Spread] | None = None
+    oracle_target_retrieval: Ranks[Spread] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain values, for JSON; its single runs are not repeated."""
@@ -108,14 +113,14 @@ def has_several_seeds(rows: Sequence[SummaryRow]) -> bool:
 
 
 def summary_table(rows: Sequence[SummaryRow]) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells as text; columns without a use are left out."""
-    columns = dict(_COLUMNS)
+    """Headings and cells as text; columns without a use are left out, as in ``text_table``."""
+    columns = _columns(rows)
     if len({row.task for row in rows}) < 2:
         del columns["task"]
     if not any(row.settings for row in rows):
         del columns["settings"]
     if all(row.oracle_target_accuracy is None for row in rows):
-        del columns["target accuracy (oracle)"]
+        columns.pop("target accuracy (oracle)", None)
     if all(row.oracle_gap_closed is None for row in rows):
         del columns["gap closed (oracle)"]
     if all(not row.warnings for row in rows):
@@ -140,7 +145,12 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 
 def _group_key(record: RunRecord) -> str:
     return json.dumps(
-        [task_label(record), algorithm_label(record), _without_seed(record.settings)],
+        [
+            task_label(record),
+            algorithm_label(record),
+            record.objective,
+            _without_seed(record.settings),
+        ],
         sort_keys=True,
         default=str,
     )
@@ -180,7 +190,17 @@ def _row(runs: list[Row], settings: dict[str, Any]) -> SummaryRow:
         seconds=seconds,
         warnings=tuple(dict.fromkeys(kind for run in runs for kind in run.warnings)),
         runs=tuple(runs),
+        objective=runs[0].objective,
+        source_retrieval=_spreads([run.source_retrieval for run in finished]),
+        oracle_target_retrieval=_spreads([run.oracle_target_retrieval for run in finished]),
     )
+
+
+def _spreads(ranks: Sequence[Ranks[float] | None]) -> Ranks[Spread] | None:
+    known = [one for one in ranks if one is not None]
+    if not known:
+        return None
+    return Ranks(**{measure: spread(one.of(measure) for one in known) for measure in MEASURES})
 
 
 def _verdicts(runs: Sequence[Row]) -> dict[str, int]:
@@ -193,9 +213,10 @@ def _verdicts(runs: Sequence[Row]) -> dict[str, int]:
 def _what_sets_apart(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
     """For each record the settings in which others of its algorithm and task differ from it."""
     flat = [_flat(_without_seed(record.settings)) for record in records]
-    rivals: dict[tuple[str, str], list[int]] = {}
+    rivals: dict[tuple[str, str, str], list[int]] = {}
     for index, record in enumerate(records):
-        rivals.setdefault((task_label(record), algorithm_label(record)), []).append(index)
+        kind = (task_label(record), algorithm_label(record), record.objective)
+        rivals.setdefault(kind, []).append(index)
     apart: list[dict[str, Any]] = [{} for _ in records]
     for indices in rivals.values():
         keys = dict.fromkeys(key for index in indices for key in flat[index])
@@ -240,7 +261,8 @@ def _reference(
     """
     known: list[tuple[bool, float]] = []
     for row, record in zip(rows, firsts, strict=True):
-        if chosen(record) and row.task == rows[place].task and row.oracle_target_accuracy:
+        same = (row.task, row.objective) == (rows[place].task, rows[place].objective)
+        if chosen(record) and same and row.oracle_target_accuracy:
             alike = _conditions(record) == _conditions(firsts[place])
             known.append((alike, row.oracle_target_accuracy.mean))
     values = [mean for alike, mean in known if alike] or [mean for _, mean in known]
@@ -256,6 +278,14 @@ def _percents(values: Spread | None) -> str:
     if values is None or values.sd is None:
         return percent(values.mean if values else None)
     return f"{percent(values.mean)} ± {100 * values.sd:.1f}"
+
+
+def _rank_texts(measure: str, values: Spread | None) -> str:
+    if measure != "area" or values is None or values.sd is None:
+        return (
+            rank_text(measure, values.mean) if values and measure == "area" else _percents(values)
+        )
+    return f"{values.mean:.3f} ± {values.sd:.3f}"
 
 
 def _estimates(row: SummaryRow) -> str:
@@ -279,15 +309,31 @@ def _settings(row: SummaryRow) -> str:
     return ", ".join(f"{key}={value}" for key, value in row.settings.items()) or NOTHING
 
 
-_COLUMNS: dict[str, Callable[[SummaryRow], str]] = {
+def _columns(rows: Sequence[SummaryRow]) -> dict[str, Callable[[SummaryRow], str]]:
+    kinds = {row.objective for row in rows}
+    columns = dict(_FIRST)
+    if kinds != {"retrieval"}:
+        columns |= _ACCURACIES
+    if "retrieval" in kinds:
+        of_retrieval = [row for row in rows if row.objective == "retrieval"]
+        columns |= rank_columns(of_retrieval, _rank_texts)
+    return columns | _LAST
+
+
+_FIRST: dict[str, Callable[[SummaryRow], str]] = {
     "algorithm": lambda row: row.algorithm,
     "task": lambda row: row.task,
     "settings": _settings,
     "n": lambda row: str(row.n),
+}
+_ACCURACIES: dict[str, Callable[[SummaryRow], str]] = {
     "source accuracy": lambda row: _percents(row.source_accuracy),
     "label-free estimate": _estimates,
     "verdict": _counted,
     "target accuracy (oracle)": lambda row: _percents(row.oracle_target_accuracy),
+}
+_LAST: dict[str, Callable[[SummaryRow], str]] = {
+    "verdict": _counted,
     "gap closed (oracle)": lambda row: percent(row.oracle_gap_closed, 0),
     "time": lambda row: _durations(row.seconds),
     "warnings": lambda row: ", ".join(row.warnings) or NOTHING,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from acclimate.report.run import Array
+from acclimate.report.samples import Array
 
 LONGEST_SIDE = 56
 LARGE_SIDE = 112  # of pictures that a person looks at one by one

@@ -5,12 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from acclimate.core.records import Evaluation, RunRecord
+from acclimate.report.ranks import Ranks, at_one_evaluation, rank_columns, whole
 
 NOTHING = "–"
 ORACLE = "oracle"
+AnyRow = TypeVar("AnyRow", bound="_OfAnObjective")
+
+
+class _OfAnObjective(Protocol):
+    @property
+    def objective(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,8 @@ class Row:
     """One run's line. Accuracies and shares are in [0, 1]; ``None`` is "not known".
 
     ``oracle_gap_closed`` is (this − source-only) / (train-on-target − source-only) in target
-    accuracy; it needs both of those runs on the same task among the records.
+    accuracy; it needs both of those runs on the same task among the records. Of retrieval,
+    accuracy is rank 1; all ranks are in ``source_retrieval`` and ``oracle_target_retrieval``.
     """
 
     algorithm: str
@@ -37,6 +45,9 @@ class Row:
     warnings: tuple[str, ...]
     source_auroc: float | None = None
     oracle_target_auroc: float | None = None
+    objective: str = "classification"
+    source_retrieval: Ranks[float] | None = None
+    oracle_target_retrieval: Ranks[float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain values, for JSON."""
@@ -52,18 +63,36 @@ def text_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Headings and cells as text.
 
     Task and seed appear only where the rows differ in them, oracle columns only where one row
-    has a value.
+    has a value. Columns of classification and of retrieval appear where a row is of that kind;
+    ``by_objective`` sets them apart.
     """
-    columns = dict(_COLUMNS)
+    columns = _columns(rows)
     if len({row.task for row in rows}) < 2:
         del columns["task"]
     if len({row.seed for row in rows}) < 2:
         del columns["seed"]
     if all(row.oracle_target_accuracy is None for row in rows):
-        del columns["target accuracy (oracle)"]
+        columns.pop("target accuracy (oracle)", None)
     if all(row.oracle_gap_closed is None for row in rows):
         del columns["gap closed (oracle)"]
     return list(columns), [[show(row) for show in columns.values()] for row in rows]
+
+
+def by_objective(rows: Sequence[AnyRow]) -> list[list[AnyRow]]:
+    """The rows of classification and those of retrieval, as far as there are any."""
+    kinds = ("classification", "retrieval")
+    parts = [[row for row in rows if row.objective == kind] for kind in kinds]
+    return [part for part in parts if part]
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
+    kinds = {row.objective for row in rows}
+    columns = dict(_FIRST)
+    if kinds != {"retrieval"}:
+        columns |= _ACCURACIES
+    if "retrieval" in kinds:
+        columns |= rank_columns([row for row in rows if row.objective == "retrieval"], rank_text)
+    return columns | _LAST
 
 
 def gap_closed(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
@@ -86,6 +115,16 @@ def oracle_source_only_accuracy(record: RunRecord, records: Sequence[RunRecord])
     return _reference_accuracy(record, same)
 
 
+def source_only_record(record: RunRecord, records: Sequence[RunRecord]) -> RunRecord | None:
+    """The source-only run of the same task and seed, with as many labelled target items."""
+    for other in records:
+        if other is not record and is_source_only(other) and _same_task(other, record):
+            alike = other.labelled_target_items == record.labelled_target_items
+            if alike and seed_of(other) == seed_of(record):
+                return other
+    return None
+
+
 def is_source_only(record: RunRecord) -> bool:
     return record.algorithm.replace("-", "_") == "source_only"
 
@@ -106,19 +145,53 @@ def task_label(record: RunRecord) -> str:
 
 
 def source_accuracy(record: RunRecord) -> float | None:
-    """On source validation items, at the chosen checkpoint, else at the latest one."""
+    """On source validation items, at the chosen checkpoint, else at the latest one.
+
+    Of retrieval: rank 1.
+    """
     if record.source_metrics is not None:
         return record.source_metrics.accuracy
+    if record.source_retrieval is not None:
+        return record.source_retrieval.rank1
     evaluation = shown_evaluation(record)
     return None if evaluation is None else evaluation.source_accuracy
 
 
 def oracle_target_accuracy(record: RunRecord) -> float | None:
-    """On the target's evaluate split, at the chosen checkpoint, else at the latest one."""
+    """On the target's evaluate split, at the chosen checkpoint, else at the latest one.
+
+    Of retrieval: rank 1.
+    """
     if record.oracle_target_metrics is not None:
         return record.oracle_target_metrics.accuracy
+    if record.oracle_target_retrieval is not None:
+        return record.oracle_target_retrieval.rank1
     evaluation = shown_evaluation(record)
     return None if evaluation is None else evaluation.oracle_target_accuracy
+
+
+def source_ranks(record: RunRecord) -> Ranks[float] | None:
+    """On held-out source identities, at the chosen checkpoint, else at the latest one."""
+    if record.objective != "retrieval":
+        return None
+    if record.source_retrieval is not None:
+        return whole(record.source_retrieval)
+    e = shown_evaluation(record)
+    if e is None:
+        return None
+    return at_one_evaluation(e.source_accuracy, e.source_mean_average_precision)
+
+
+def oracle_target_ranks(record: RunRecord) -> Ranks[float] | None:
+    """On the target's evaluate split, at the chosen checkpoint, else at the latest one."""
+    if record.objective != "retrieval":
+        return None
+    if record.oracle_target_retrieval is not None:
+        return whole(record.oracle_target_retrieval)
+    e = shown_evaluation(record)
+    if e is None:
+        return None
+    return at_one_evaluation(e.oracle_target_accuracy, e.oracle_target_mean_average_precision)
 
 
 def shown_evaluation(record: RunRecord) -> Evaluation | None:
@@ -169,12 +242,15 @@ def _reference_accuracy(record: RunRecord, references: list[RunRecord]) -> float
     known = [
         (seed_of(other) == seed_of(record), accuracy)
         for other in references
-        if task_label(other) == task_label(record)
-        and (accuracy := oracle_target_accuracy(other)) is not None
+        if _same_task(other, record) and (accuracy := oracle_target_accuracy(other)) is not None
     ]
     same_seed = [accuracy for same, accuracy in known if same]
     values = same_seed or [accuracy for _, accuracy in known]
     return sum(values) / len(values) if values else None
+
+
+def _same_task(one: RunRecord, other: RunRecord) -> bool:
+    return (task_label(one), one.objective) == (task_label(other), other.objective)
 
 
 def _row(record: RunRecord, gap: float | None) -> Row:
@@ -198,6 +274,9 @@ def _row(record: RunRecord, gap: float | None) -> Row:
         oracle_target_auroc=(
             record.oracle_target_metrics.auroc if record.oracle_target_metrics else None
         ),
+        objective=record.objective,
+        source_retrieval=source_ranks(record),
+        oracle_target_retrieval=oracle_target_ranks(record),
     )
 
 
@@ -217,14 +296,30 @@ def estimate_text(row: Row) -> str:
     return f"{percent(row.estimate)} ({low}–{high})"
 
 
-_COLUMNS: dict[str, Callable[[Row], str]] = {
+def rank_text(measure: str, value: float | None) -> str:
+    """A measure of ``Ranks`` as text.
+
+    >>> rank_text("rank5", 0.9876), rank_text("area", 0.9876), rank_text("area", None)
+    ('98.8%', '0.988', '–')
+    """
+    if measure == "area" and value is not None:
+        return f"{value:.3f}"
+    return percent(value)
+
+
+_FIRST: dict[str, Callable[[Row], str]] = {
     "algorithm": lambda row: row.algorithm,
     "task": lambda row: row.task,
     "seed": lambda row: NOTHING if row.seed is None else str(row.seed),
+}
+_ACCURACIES: dict[str, Callable[[Row], str]] = {
     "source accuracy": lambda row: percent(row.source_accuracy),
     "label-free estimate": estimate_text,
     "verdict": lambda row: row.verdict or NOTHING,
     "target accuracy (oracle)": lambda row: percent(row.oracle_target_accuracy),
+}
+_LAST: dict[str, Callable[[Row], str]] = {
+    "verdict": lambda row: row.verdict or NOTHING,
     "gap closed (oracle)": lambda row: percent(row.oracle_gap_closed, 0),
     "time": lambda row: duration(row.seconds),
     "chosen step": lambda row: NOTHING if row.chosen_step is None else f"{row.chosen_step:,}",

@@ -14,7 +14,7 @@ from acclimate.report.table import (
     percent,
 )
 
-_SIGNS = {"helped": "✔", "hurt": "✖", "cannot tell": "?", "no verdict": "–"}
+SIGNS = {"helped": "✔", "hurt": "✖", "cannot tell": "?", "no verdict": "–"}
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ def verdict_words(record: RunRecord, oracle_baseline: float | None) -> VerdictWo
     """``oracle_baseline`` is source-only's oracle target accuracy, where it is known."""
     kind = record.verdict.outcome if record.verdict else "no verdict"
     parts = [
-        ("What ran", _what_ran(record)),
+        ("What ran", what_ran(record)),
         ("How sure", _how_sure(record)),
         ("Based on", _grounds(record)),
         ("Oracle", _oracle(record, oracle_baseline)),
         ("What next", _next(record)),
     ]
     sentences = [(term, text) for term, text in parts if text]
-    return VerdictWords(kind, _SIGNS[kind], _headline(record), sentences)
+    return VerdictWords(kind, SIGNS[kind], _headline(record), sentences)
 
 
 def _headline(record: RunRecord) -> str:
@@ -50,7 +50,7 @@ def _headline(record: RunRecord) -> str:
             "cannot tell": f"Whether adapting {task} helped cannot be told.",
         }[record.verdict.outcome]
     if record.status != "finished":
-        return f"No verdict: the run is {_state(record)}."
+        return f"No verdict: the run is {state(record)}."
     if record.uses_target_labels:
         return "No verdict: this run trained on target labels; it shows what could be reached."
     if is_source_only(record):
@@ -58,22 +58,26 @@ def _headline(record: RunRecord) -> str:
     return "No verdict: there was no source-only run to compare with."
 
 
-def _state(record: RunRecord) -> str:
+def state(record: RunRecord) -> str:
+    """Of a run that is not finished."""
     words = {"running": "not finished", "interrupted": "interrupted", "failed": "failed"}
     return f"{words.get(record.status, record.status)}, at step {record.steps_done:,}"
 
 
-def _what_ran(record: RunRecord) -> str:
+def what_ran(record: RunRecord) -> str:
+    """Algorithm, data, steps, time and device."""
     source, target = sum(record.source.items.values()), sum(record.target.items.values())
-    classes = len(record.source.class_names)
-    sentence = (
-        f"{algorithm_label(record)} on {source:,} labelled items of {record.source.name}"
-        f"{_target_part(record, target)}, {classes} classes; "
+    names = len(record.source.class_names)
+    people = f" ({names:,} identities)" if record.objective == "retrieval" else ""
+    classes = "" if record.objective == "retrieval" else f", {names} classes"
+    text = (
+        f"{algorithm_label(record)} on {source:,} labelled items of {record.source.name}{people}"
+        f"{_target_part(record, target)}{classes}; "
         f"{record.steps_done:,} steps in {duration(record.training_seconds)} "
         f"on {record.environment.device}."
     )
     skipped = len(record.source.skipped) + len(record.target.skipped)
-    return f"{sentence} {skipped:,} unreadable files were skipped." if skipped else sentence
+    return f"{text} {skipped:,} unreadable files were skipped." if skipped else text
 
 
 def _target_part(record: RunRecord, items: int) -> str:
@@ -96,7 +100,7 @@ def _how_sure(record: RunRecord) -> str:
     if record.verdict is not None:
         if record.verdict.probability_helped is not None:
             text.append(f"Probability that it helped: {record.verdict.probability_helped:.0%}.")
-        text.append(_sentence(record.verdict.reason))
+        text.append(sentence(record.verdict.reason))
     return " ".join(text)
 
 
@@ -106,7 +110,8 @@ def _interval(estimate: Estimate) -> str:
     )
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """``text`` with a capital and a full stop."""
     text = re.sub(r"(?<![\w.])-(?=\d)", "−", text.strip())  # a minus, not a hyphen
     return text and text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
@@ -120,11 +125,11 @@ def _grounds(record: RunRecord) -> str:
         validator = record.chosen.validator.replace("_", " ")
         text += f"Step {record.chosen.step:,} was chosen by the {validator} score. "
     if record.uses_target_labels:
-        return _sentence(text) + " The training itself used target labels."
+        return sentence(text) + " The training itself used target labels."
     few = record.labelled_target_items
     part = f"But for the {few:,} given for training, no" if few else "No"
     return (
-        _sentence(text)
+        sentence(text)
         + f" {part} target label had any part in this; the interval is only as good as the method."
     )
 
@@ -155,7 +160,7 @@ def _missed(record: RunRecord, own: float) -> str:
 
 def _next(record: RunRecord) -> str:
     if record.status != "finished":
-        return _next_of_unfinished(record)
+        return next_of_unfinished(record)
     if record.verdict is None:
         return ""
     label = "Label 100 target items picked at random and run “acclimate evaluate” on them"
@@ -173,7 +178,8 @@ def _next(record: RunRecord) -> str:
     )
 
 
-def _next_of_unfinished(record: RunRecord) -> str:
+def next_of_unfinished(record: RunRecord) -> str:
+    """What to do with a run that is not finished."""
     if record.status == "failed":
         return "Read the warnings and the end of the log; what was measured until then is below."
     return "What was measured so far is below. The same command with --resume continues the run."

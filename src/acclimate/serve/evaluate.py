@@ -10,7 +10,7 @@ from acclimate.data.domain import Domain, Labels
 from acclimate.data.download import Progress
 from acclimate.data.file_store import RESIDENT_LIMIT
 from acclimate.data.sources import NotPicturesError, open_domain
-from acclimate.training.inference import LoadedModel
+from acclimate.training.inference import MATCH, LoadedModel
 from acclimate.validators.metrics import labelled_metrics
 
 
@@ -25,8 +25,10 @@ def open_for(
 ) -> Domain:
     """Data in the model's own size, channels and order of classes.
 
-    ``spec``, ``split``, ``labels`` and ``resident_limit`` as in ``open_domain``, whose errors this raises.
+    ``spec``, ``split``, ``labels`` and ``resident_limit`` as in ``open_domain``, whose errors this
+    raises, and ``ConfigurationError`` for a model without classes.
     """
+    model.check_has_classes(MATCH)
     shape = model.stored_shape
     channels, size = (shape[0], shape[1]) if len(shape) == 3 else (None, None)
     try:
@@ -61,8 +63,9 @@ def evaluate_model(model: LoadedModel, domain: Domain, batch_size: int = 512) ->
     """Metrics of ``model`` on a labelled ``domain`` of the model's input shape.
 
     Raises ``DataError`` where labels are missing, the classes are not the model's, in its order,
-    or the items have another shape.
+    or the items have another shape, and ``ConfigurationError`` for a model without classes.
     """
+    model.check_has_classes("use 'evaluate_people'")
     if domain.labels is None:
         raise DataError(
             f"{domain.name} has no labels to measure against; use 'acclimate predict', or give "

@@ -21,7 +21,7 @@ from acclimate.serve.evaluate import check_shape, open_for
 from acclimate.serve.pictures import Picture, find_pictures
 from acclimate.serve.predictions import Prediction, best_classes, write_predictions
 from acclimate.serve.sharing import shared_out
-from acclimate.training.inference import LoadedModel
+from acclimate.training.inference import MATCH, LoadedModel
 from acclimate.training.process_group import together
 
 Progress = Callable[[int, int], None]
@@ -56,8 +56,10 @@ def predict(
     for copies of the pictures with the class drawn on. With ``fabric``, which is launched here once
     nothing is wrong with the options, its processes share the batches, each on its device; the
     first one writes, and on the others what is returned is empty. Raises ``DataError`` when no
-    picture can be read, and ``RunError`` where writing would touch an original.
+    picture can be read, ``RunError`` where writing would touch an original, and
+    ``ConfigurationError`` for a model that has no classes.
     """
+    model.check_has_classes(MATCH)
     copies = AnnotationFolder(annotate) if annotate is not None else None
     if copies is not None:
         copies.check()

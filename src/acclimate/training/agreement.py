@@ -33,12 +33,13 @@ def agreements(runs: Sequence[Path]) -> list[Agreement]:
 
     Jiang et al., "Assessing generalization of SGD via disagreement", 2022. An item counts the share of
     the pairs of runs that predict the same class for it, so that the interval, which tells of the
-    number of items alone, is of items and not of pairs.
+    number of items alone, is of items and not of pairs. Runs without classes have no predictions
+    that could agree.
     """
     twins: dict[str, list[tuple[Path, RunRecord]]] = {}
     for run in dict.fromkeys(runs):
         record = read_record(run)
-        if record.chosen is not None:
+        if record.chosen is not None and record.objective == "classification":
             twins.setdefault(_but_for_the_seed(record), []).append((run, record))
     return [found for group in twins.values() if (found := _agreement(group)) is not None]
 

@@ -12,18 +12,20 @@ from torch import Tensor
 
 from acclimate.core.errors import RecordError
 from acclimate.core.files import replace_atomically
-from acclimate.core.records import Evaluation, PlaceMetrics
+from acclimate.core.records import Evaluation, PlaceMetrics, RunRecord
 from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
 from acclimate.models.network import Network
 from acclimate.training.inference import outputs
 from acclimate.training.probes import changed_logits, mixed_logits
+from acclimate.training.samples import write_samples
+from acclimate.training.shift import write_shift
+from acclimate.training.stored import spread
 from acclimate.training.task import Task
 from acclimate.validators import Evidence, validators
-from acclimate.validators.metrics import macro_auroc, place_metrics
+from acclimate.validators.estimate import estimate_accuracy
+from acclimate.validators.metrics import labelled_metrics, macro_auroc, place_metrics
 
-# bounds of what is kept for each checkpoint and for the report
-STORED = 1000
 ORACLE_CURVE = 2500
 ORACLE_VALIDATION = "oracle-target-validation-accuracy"
 
@@ -43,7 +45,7 @@ class Evaluator:
         source_logits, source_features = self.outputs(network, source)
         target_logits, target_features = self.outputs(network, target)
         # in random order: in a domain sorted by class, neighbours would be mixed with their like
-        probed = _spread(len(target))
+        probed = spread(len(target))
         probed = probed[torch.randperm(len(probed), generator=generator(0, "probes"))]
         some = target.subset(probed)
         prepared = network, self.task.preprocessing, some
@@ -66,7 +68,7 @@ class Evaluator:
 
         ``logits``: (N, K) of all items of ``domain``.
         """
-        some = _spread(len(domain))
+        some = spread(len(domain))
         prepared = network, self.task.preprocessing, domain.subset(some)
         changed = changed_logits(*prepared, device=self.device)
         return changed.argmax(1) == logits[some].argmax(1)
@@ -107,6 +109,27 @@ class Evaluator:
             return []
         return place_metrics(source_logits, held_out.labels, held_out.places, held_out.place_names)
 
+    def store(self, path: Path, evidence: Evidence) -> None:
+        """Keep some of ``evidence``, so that any validator can be replayed."""
+        store_evidence(path, evidence)
+
+    def finish(self, network: Network, record: RunRecord, folder: Path, seed: int) -> None:
+        """Measure the chosen checkpoint into ``record`` and write what the report looks at."""
+        task = self.task
+        source = self.outputs(network, task.source.validation)
+        target = self.outputs(network, task.target.evaluate)
+        labels, names = task.source.validation.labels, task.spec.class_names
+        assert labels is not None
+        record.source_metrics = labelled_metrics(source[0], labels, names)
+        record.place_metrics = self.by_place(source[0])
+        if not self.oracle:
+            survived = self.survived(network, task.target.evaluate, target[0])
+            record.estimate = estimate_accuracy(source[0], labels, target[0], survived, seed=seed)
+        if task.oracle_labels is not None:
+            record.oracle_target_metrics = labelled_metrics(target[0], task.oracle_labels, names)
+        write_samples(folder, task, source, target)
+        write_shift(folder, task)
+
     def _validation_accuracy(self, evidence: Evidence) -> float:
         """What an oracle chooses its checkpoint by; no other run may."""
         assert self.task.target.oracle is not None
@@ -132,14 +155,14 @@ class Evaluator:
 
 def oracle_curve_items(count: int) -> Tensor:
     """Which of ``count`` items to evaluate on a point of an oracle's curve is measured on."""
-    return _spread(count, ORACLE_CURVE)
+    return spread(count, ORACLE_CURVE)
 
 
 def store_evidence(path: Path, evidence: Evidence) -> None:
     """Keep at most 1,000 items of each domain in fp16, so that any validator can be replayed."""
-    source, target = _spread(len(evidence.source_labels)), evidence.probed
+    source, target = spread(len(evidence.source_labels)), evidence.probed
     if target is None:
-        target = _spread(len(evidence.target_logits))
+        target = spread(len(evidence.target_logits))
     arrays = {
         "source_features": _half(evidence.source_features[source]),
         "source_logits": _half(evidence.source_logits[source]),
@@ -165,11 +188,6 @@ def read_evidence(path: Path) -> Evidence:
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         # not numpy's own words, which recommend to unpickle what it does not know
         raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
-
-
-def _spread(count: int, wanted: int = STORED) -> Tensor:
-    """At most ``wanted`` indices all over the range, since a data set may be sorted by class."""
-    return torch.linspace(0, count - 1, min(count, wanted)).round().long()
 
 
 def _half(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:

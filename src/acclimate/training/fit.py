@@ -116,7 +116,9 @@ def _as(settings: FitSettings, algorithm: str) -> FitSettings:
 
 def _add_verdict(task: Task, record: RunRecord, adapted: Path, baseline: Path) -> None:
     record.baseline = Path(os.path.relpath(baseline, adapted)).as_posix()
-    record.verdict = verdict_for(task, adapted, baseline)
+    if task.spec.objective == "classification":
+        # of whether retrieval was helped nothing is known that could be trusted without identities
+        record.verdict = verdict_for(task, adapted, baseline)
     record.write(adapted)
 
 

@@ -24,7 +24,7 @@ def replace_last_layer(
     network: Network,
     algorithm: Algorithm,
     labelled: Domain,
-    evaluator: Evaluator,
+    evaluator: object,
     settings: FitSettings,
 ) -> str | None:
     """Let ``algorithm`` replace the last layer of ``network``; returns its note, or ``None``.
@@ -32,7 +32,7 @@ def replace_last_layer(
     The features are those of the trained network on the items it was trained on, without
     augmentation; candidates are scored by the run's validator on the held-out parts.
     """
-    if not makers_of_last_layers(algorithm):
+    if not makers_of_last_layers(algorithm) or not isinstance(evaluator, Evaluator):
         return None
     source = _some(labelled, settings.seed, "source")
     target = _some(evaluator.task.target.adapt, settings.seed, "target")
@@ -48,6 +48,7 @@ def replace_last_layer(
     layer = algorithm.last_layer(material)
     if layer is None:
         return None
+    assert isinstance(network.head, torch.nn.Linear)
     with torch.no_grad():
         network.head.weight.copy_(layer.weight)
         network.head.bias.copy_(layer.bias)

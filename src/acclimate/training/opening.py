@@ -11,7 +11,8 @@ import torch
 
 from acclimate.core.errors import ConfigurationError
 from acclimate.data import Dataset
-from acclimate.data.domain import Domain, ResidentStore, pool
+from acclimate.data.domain import Domain, Labels, ResidentStore, pool
+from acclimate.data.people import open_people
 from acclimate.data.preprocessing import Given, Preprocessing, fit_preprocessing
 from acclimate.data.sources import (
     FOLDER_CHANNELS,
@@ -76,6 +77,21 @@ class Opening:
                 **self._common,
             )
         )
+
+    def people(self, spec: str, *, split: str | None = None, labels: Labels) -> Domain:
+        """Pictures of people, of the height and width that the settings ask for."""
+        return open_people(
+            spec,
+            size=self.settings.person_size,
+            channels=self.channels or 3,
+            split=split,
+            labels=labels,
+            resident_limit=self.settings.memory_limit << 20,
+        )
+
+    @property
+    def target_labels(self) -> Labels:
+        return "ignored" if self.settings.unlabelled_target else "if present"
 
     def preprocessing(self, *domains: Domain) -> Preprocessing:
         """Fitted to the parts that are trained on."""
@@ -142,6 +158,14 @@ def make_opening(settings: FitSettings) -> Opening:
         )
         opening = replace(opening, features=features)
     return opening
+
+
+def opening_of_people(settings: FitSettings) -> Opening:
+    """How pictures of people are to be opened, whose sides differ and are not cut."""
+    network = network_options(settings)
+    facts = None if network is None else network.input_facts()
+    given = None if facts is None else (facts.mean, facts.deviation)
+    return Opening(settings, None, settings.channels, given=given)
 
 
 def is_frozen(settings: FitSettings) -> bool:

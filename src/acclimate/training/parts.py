@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from acclimate.algorithms import Algorithm, combination
+from acclimate.algorithms import Algorithm, algorithms, combination
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Spec
@@ -21,6 +21,7 @@ from acclimate.data.loader import BatchLoader
 from acclimate.layers.batch_norm_statistics import re_estimate_batch_norm
 from acclimate.models import Network, build_network
 from acclimate.models.files import read_model
+from acclimate.objectives import Objective, Retrieval, make_objective
 from acclimate.training.settings import FitSettings
 from acclimate.training.step import Step
 from acclimate.training.task import Task
@@ -36,7 +37,36 @@ def make_algorithm(settings: FitSettings) -> Algorithm:
         raise ConfigurationError(
             f"algorithm {settings.algorithm}: two of its parts make the last layer; leave one out"
         )
+    _check_objective(settings, made)
     return made
+
+
+def _check_objective(settings: FitSettings, algorithm: Algorithm) -> None:
+    """Raise ``ConfigurationError`` where an algorithm is for another kind of labels."""
+    for part in algorithm.members:
+        name = next(
+            name
+            for name, kind in algorithms.items()
+            if isinstance(part, kind) and type(part) is kind
+        )
+        if settings.objective in part.objectives:
+            continue
+        if settings.objective == "classification":
+            raise ConfigurationError(
+                f"algorithm {name} tells identities apart: give --objective retrieval"
+            )
+        able = [
+            other for other, kind in algorithms.items() if settings.objective in kind.objectives
+        ]
+        raise ConfigurationError(
+            f"algorithm {name} looks at class logits, and --objective {settings.objective} has none; "
+            f"choose of {', '.join(able)}"
+        )
+
+
+def objective_of(settings: FitSettings) -> Objective:
+    """What labels mean in this run; errors name the unknown name or option and the near miss."""
+    return make_objective(settings.objective, settings.objective_options)
 
 
 def makers_of_last_layers(algorithm: Algorithm) -> list[Algorithm]:
@@ -71,6 +101,7 @@ def make_step(settings: FitSettings, task: Task, *, restored: bool = False) -> S
             settings.averaging,
             joint_losses=settings.joint_losses,
             sync_batch_norm=settings.sync_batch_norm,
+            objective=objective_of(settings),
         )
 
 
@@ -95,7 +126,9 @@ def make_loader(
         "workers": settings.workers,
     }
     size = settings.batch_size
-    source = make_batches(labelled, size, purpose="source", **common)
+    objective = objective_of(settings)
+    together = objective.images_per_identity if isinstance(objective, Retrieval) else None
+    source = make_batches(labelled, size, purpose="source", images_per_identity=together, **common)
     target = None
     if draws_target(algorithm):
         target = make_batches(task.target.adapt, size, purpose="target", **common)
@@ -164,6 +197,8 @@ def _start_from(network: Network, folder: Path, task: Task) -> None:
 
 def _difference(model: Spec, task: Spec) -> str | None:
     """What tells the model's task from this one, if anything."""
+    if model.objective != task.objective:
+        return f"{model.objective} instead of {task.objective}"
     if model.input_shape != task.input_shape:
         return f"inputs {model.input_shape} instead of {task.input_shape}"
     if model.class_names != task.class_names:

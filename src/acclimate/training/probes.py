@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from acclimate.core.seeding import generator
+from acclimate.core.types import NetworkOutput
 from acclimate.data.augmentation import Augmentation
 from acclimate.data.domain import Domain
 from acclimate.data.preprocessing import Preprocessing
@@ -32,6 +33,24 @@ def changed_logits(
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """(N, K) float32 on the host: logits of every item after a small change of its own."""
+    change = _small_change(preprocessing, domain, draw)
+    return _outputs(network, preprocessing, domain, change, device).logits
+
+
+def changed_descriptors(
+    network: Network,
+    preprocessing: Preprocessing,
+    domain: Domain,
+    *,
+    draw: int = 0,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """(N, D) float32 on the host: the feature layer of every item after a small change of its own."""
+    change = _small_change(preprocessing, domain, draw)
+    return _outputs(network, preprocessing, domain, change, device).layers[network.feature_layer]
+
+
+def _small_change(preprocessing: Preprocessing, domain: Domain, draw: int) -> Look:
     random = generator(0, "consistency", draw)
 
     def changed(stored: Tensor) -> Tensor:
@@ -41,7 +60,7 @@ def changed_logits(
         inputs = preprocessing.normalise(unit)
         return inputs + VECTOR_NOISE * torch.randn(inputs.shape, generator=random)
 
-    return _logits(network, preprocessing, domain, changed, device)
+    return changed
 
 
 def mixed_logits(
@@ -68,24 +87,26 @@ def mixed_logits(
         start = stop
         return preprocessing.normalise(others.lerp(unit, MIXED_SHARE))
 
-    return _logits(network, preprocessing, domain, mixed, device)
+    return _outputs(network, preprocessing, domain, mixed, device).logits
 
 
 @torch.no_grad()
-def _logits(
+def _outputs(
     network: Network,
     preprocessing: Preprocessing,
     domain: Domain,
     change: Look,
     device: torch.device | str,
-) -> Tensor:
+) -> NetworkOutput:
+    """Logits and feature layer of every item as ``change`` makes it, float32 on the host."""
     was_training = network.training
     network.eval()
-    parts = []
+    logits, features = [], []
     size = fitting_batch(domain.store.shape) if domain.is_image else _BATCH
     for indices in torch.split(torch.arange(len(domain)), size):
         # changed on the host, whose generators draw the same numbers everywhere
-        inputs = change(domain.store.gather(indices))
-        parts.append(network(inputs.to(device)).logits.float().cpu())
+        output = network(change(domain.store.gather(indices)).to(device))
+        logits.append(output.logits.float().cpu())
+        features.append(output.layers[network.feature_layer].float().cpu())
     network.train(was_training)
-    return torch.cat(parts)
+    return NetworkOutput({network.feature_layer: torch.cat(features)}, torch.cat(logits))

@@ -19,6 +19,7 @@ from acclimate.core.types import Batch
 from acclimate.data.loader import BatchLoader
 from acclimate.models.files import ModelDescription, parameter_count, read_model, save_model
 from acclimate.models.network import Network
+from acclimate.objectives import Retrieval
 from acclimate.training.checkpoint import (
     has_checkpoint,
     latest_checkpoint,
@@ -26,7 +27,8 @@ from acclimate.training.checkpoint import (
     save_checkpoint,
 )
 from acclimate.training.devices import describe_environment, keep_freed_memory, peak_memory_mib
-from acclimate.training.evaluate import ORACLE_VALIDATION, Evaluator, store_evidence
+from acclimate.training.evaluate import ORACLE_VALIDATION
+from acclimate.training.evaluators import chance_of, make_evaluator, score_names
 from acclimate.training.guard import CollapseGuard
 from acclimate.training.last_layer import replace_last_layer
 from acclimate.training.loggers import check_loggers
@@ -36,16 +38,13 @@ from acclimate.training.observer import Observer
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
 from acclimate.training.parts import draws_target, make_algorithm, make_loader, make_step
 from acclimate.training.progress import Clock, Progress
+from acclimate.training.retrieval_evaluator import RetrievalEvaluator
+from acclimate.training.rounds import Rounds, who_forms_clusters
 from acclimate.training.run_folder import check_folder, remove_leftovers
-from acclimate.training.samples import write_samples
 from acclimate.training.settings import FitSettings
 from acclimate.training.sharpness import check_sharpness
-from acclimate.training.shift import write_shift
 from acclimate.training.step import Step
 from acclimate.training.task import Task, oracle_source
-from acclimate.validators import validators
-from acclimate.validators.estimate import estimate_accuracy
-from acclimate.validators.metrics import labelled_metrics
 
 
 def now() -> str:
@@ -67,7 +66,7 @@ class Run:
     ) -> None:
         self.algorithm = make_algorithm(settings)
         check_sharpness(settings, self.algorithm)
-        validators.get(settings.validator)
+        score_names(settings.objective).get(settings.validator)
         self.task = task
         # an oracle learns from the target's labels; it is measured like every other run
         self.labelled = oracle_source(task) if self.algorithm.oracle else task.source
@@ -75,8 +74,8 @@ class Run:
         self.observer = (observer or Observer()) if fabric.is_global_zero else Observer()
         self.command = command
         self.steps = settings.step_count(len(self.labelled.train))
-        self.evaluator = Evaluator(self.task, fabric.device, self.algorithm.oracle)
-        self.guard = CollapseGuard(self.task.spec.class_count, draws_target(self.algorithm))
+        self.evaluator = make_evaluator(task, settings, fabric.device, self.algorithm)
+        self.guard = CollapseGuard(chance_of(task), draws_target(self.algorithm))
         self.progress = Progress([], self.guard.warnings, None, 0.0, self.guard.streaks)
 
     def claim(self, resume: bool) -> None:
@@ -157,6 +156,7 @@ class Run:
             created=now(),
             command=self.command,
             algorithm=self.settings.algorithm,
+            objective=self.task.spec.objective,
             uses_target_labels=self.algorithm.oracle,
             labelled_target_items=len(self.task.target.labelled or ()),
             settings=self.settings.model_dump(mode="json"),
@@ -186,7 +186,7 @@ class Run:
         pauses = train(
             step,
             fast,
-            self._batches(loader, start),
+            self._batches(loader, start, step),
             steps=self.steps,
             start=start,
             pause_at=lambda done: done % self.settings.log_every == 0 or done % interval == 0,
@@ -227,8 +227,25 @@ class Run:
     def _label(self) -> str:
         return self.settings.algorithm + (" (oracle)" if self.algorithm.oracle else "")
 
-    def _batches(self, loader: BatchLoader, start: int) -> Iterator[Batch]:
-        return loader.between(start, self.steps)
+    def _batches(self, loader: BatchLoader, start: int, step: Step) -> Iterator[Batch]:
+        maker = who_forms_clusters(self.algorithm)
+        if maker is None:
+            return loader.between(start, self.steps)
+        assert isinstance(self.evaluator, RetrievalEvaluator)
+        objective = step.objective
+        assert isinstance(objective, Retrieval)
+        rounds = Rounds(
+            maker,
+            self.folder,
+            self.evaluator,
+            self.fabric,
+            self.steps,
+            self.settings.batch_size,
+            objective.images_per_identity,
+            self.settings.seed,
+            self.settings.start_from is not None,
+        )
+        return rounds.batches(loader, start, step.deployed)
 
     def _paused(
         self,
@@ -277,7 +294,7 @@ class Run:
                 network, logged.step, self.progress.seconds, self.settings.validator
             )
             path = self.folder / "evaluations" / f"step-{logged.step:08d}.npz"
-            store_evidence(path, evidence)
+            self.evaluator.store(path, evidence)
             self._tell(
                 self.guard.evaluated(
                     logged.step,
@@ -312,6 +329,8 @@ class Run:
             options=self.settings.network_options,
             input_shape=self.task.spec.input_shape,
             class_names=self.task.spec.class_names,
+            objective=self.settings.objective,
+            objective_options=self.settings.objective_options,
             preprocessing=self.task.preprocessing.model_dump(mode="json"),
             trained_by=self.settings.algorithm,
             table=self.task.tables.save(self.folder) if self.task.tables else None,
@@ -333,12 +352,7 @@ class Run:
             )
             raise RunError(f"{self.folder}: training ended before its first checkpoint: {reason}")
         if self.fabric.is_global_zero:
-            network = self._finished_network(record)
-            source = self.evaluator.outputs(network, self.task.source.validation)
-            target = self.evaluator.outputs(network, self.task.target.evaluate)
-            self._measure(record, network, source[0], target[0])
-            write_samples(self.folder, self.task, source, target)
-            write_shift(self.folder, self.task)
+            self._measure(record, self._finished_network(record))
             self._write(record, "finished")
             self.observer.run_finished(record)
         self.fabric.barrier()
@@ -357,21 +371,8 @@ class Run:
             record.last_layer = note
         return network
 
-    def _measure(
-        self, record: RunRecord, network: Network, source: torch.Tensor, target: torch.Tensor
-    ) -> None:
-        labels, names = self.task.source.validation.labels, self.task.spec.class_names
-        assert labels is not None
-        record.source_metrics = labelled_metrics(source, labels, names)
-        record.place_metrics = self.evaluator.by_place(source)
-        if not self.algorithm.oracle:
-            survived = self.evaluator.survived(network, self.task.target.evaluate, target)
-            record.estimate = estimate_accuracy(
-                source, labels, target, survived, seed=self.settings.seed
-            )
-        oracle_labels = self.task.oracle_labels
-        if oracle_labels is not None:
-            record.oracle_target_metrics = labelled_metrics(target, oracle_labels, names)
+    def _measure(self, record: RunRecord, network: Network) -> None:
+        self.evaluator.finish(network, record, self.folder, self.settings.seed)
         record.finished = now()
         record.steps_done = self.progress.evaluations[-1].step
         seen = record.steps_done * self.settings.batch_size * (1 + draws_target(self.algorithm))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from acclimate.core.files import replace_atomically, write_text_atomically
 from acclimate.data.domain import Domain, Store
-from acclimate.training.evaluate import STORED
+from acclimate.training.stored import spread
 from acclimate.training.task import Task
 
 THUMBNAIL = 64  # pixels of the longer side
@@ -33,7 +33,7 @@ def write_samples(
     """
     validation, evaluate = task.source.validation, task.target.evaluate
     assert validation.labels is not None
-    ours, theirs = _pick(len(validation)), _pick(len(evaluate))
+    ours, theirs = spread(len(validation)), spread(len(evaluate))
     labels = None if task.oracle_labels is None else task.oracle_labels[theirs]
     logits = target[0][theirs].half()
     arrays = {
@@ -72,10 +72,6 @@ def worth_a_look(logits: Tensor, labels: Tensor | None) -> Tensor:
         surest = confidence[wrong].argsort(descending=True, stable=True)[:CANDIDATES]
         chosen = torch.cat([chosen, wrong[surest]])
     return torch.unique(chosen)  # type: ignore[no-any-return]
-
-
-def _pick(count: int) -> Tensor:
-    return torch.linspace(0, count - 1, min(count, STORED)).round().long()
 
 
 def _pictures(domain: Domain) -> Store | None:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from acclimate.core.errors import ConfigurationError, RunError
 from acclimate.core.records import RunRecord, read_record
+from acclimate.core.registry import Registry
 from acclimate.training.evaluate import read_evidence
-from acclimate.validators import validators
+from acclimate.training.evaluators import score_names
+from acclimate.training.retrieval_evaluator import read_retrieval_evidence
 from acclimate.validators.ensemble import ensemble
 
 ENSEMBLE = "ensemble"
 #: the two that lost least among algorithms in the selection benchmark; ranks keep the latter's share
 DEFAULT_ENSEMBLE = ("default", "knn")
+#: of identities the parts of the default score, by rank instead of by sum
+RETRIEVAL_ENSEMBLE = ("source-map", "consistency", "reciprocity")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One checkpoint of one run. ``kept``: whether it is the model that lies in the run's folder."""
+    """One checkpoint of one run. ``kept``: whether it is the model that lies in the run's folder.
+
+    ``oracle_target_accuracy``: of retrieval the share of probes found at rank 1.
+    """
 
     run: Path
     algorithm: str
@@ -29,6 +38,7 @@ class Candidate:
     score: float
     kept: bool
     oracle_target_accuracy: float | None
+    objective: str = "classification"
 
 
 def select(runs: Sequence[Path], names: Sequence[str]) -> list[Candidate]:
@@ -36,44 +46,56 @@ def select(runs: Sequence[Path], names: Sequence[str]) -> list[Candidate]:
 
     One validator: by its score. Several, or ``"ensemble"``: by the mean of their ranks. Nothing
     is trained and no target label is used. Raises ``RunError`` where a folder holds nothing to
-    score, an oracle, or a run of another task than the first.
+    score, an oracle, or a run of another task or objective than the first, and where a validator
+    can say nothing of any of them.
     """
-    chosen = _validators(names)
     records = [read_record(run) for run in runs]
     for run, record in zip(runs, records, strict=True):
         check_comparable(run, record, records[0])
+    objective = records[0].objective
+    registry, chosen = score_names(objective), _chosen(names, objective)
     found = [
-        _candidate(run, record, path, chosen)
+        _candidate(run, record, path, chosen, registry)
         for run, record in zip(runs, records, strict=True)
         for path in _stored(run)
     ]
     if len(chosen) == 1:
         scores = [each.scores[chosen[0]] for each in found]
+        if all(map(math.isnan, scores)):
+            raise RunError(
+                f"validator {chosen[0]} can say nothing of these checkpoints, its score is not a number; "
+                "choose another one"
+            )
     else:
         scores = ensemble({name: [each.scores[name] for each in found] for name in chosen})
     scored = [
         Candidate(**{**vars(each), "score": score})
         for each, score in zip(found, scores, strict=True)
     ]
-    # of equal ones the later, as in training
-    return sorted(scored, key=lambda each: (-each.score, -each.step))
+    # of equal ones the later, as in training; what has no score comes last
+    return sorted(scored, key=lambda each: (math.isnan(each.score), -each.score, -each.step))
 
 
-def _validators(names: Sequence[str]) -> list[str]:
-    chosen = [
-        part for name in names for part in (DEFAULT_ENSEMBLE if name == ENSEMBLE else (name,))
-    ]
+def _chosen(names: Sequence[str], objective: str) -> list[str]:
+    registry = score_names(objective)
+    together = RETRIEVAL_ENSEMBLE if objective == "retrieval" else DEFAULT_ENSEMBLE
+    chosen = [part for name in names for part in (together if name == ENSEMBLE else (name,))]
     for name in chosen:
-        validators.get(name)
+        registry.get(name)
     return list(dict.fromkeys(chosen))
 
 
 def check_comparable(run: Path, record: RunRecord, first: RunRecord) -> None:
-    """Raise ``RunError`` for an oracle, and for a run of another task than ``first``."""
+    """Raise ``RunError`` for an oracle, and for a run of another task or objective than ``first``."""
     if record.uses_target_labels:
         raise RunError(
             f"{run} is of {record.algorithm}, an oracle: it used target labels and cannot be chosen; "
             "leave it out"
+        )
+    if record.objective != first.objective:
+        raise RunError(
+            f"{run} is a run of {record.objective}, the first of {first.objective}: their scores do not "
+            "compare; give runs of one objective"
         )
     tasks = [(each.source.name, each.target.name) for each in (record, first)]
     if tasks[0] != tasks[1]:
@@ -90,11 +112,14 @@ def _stored(run: Path) -> list[Path]:
     return paths
 
 
-def _candidate(run: Path, record: RunRecord, path: Path, names: Sequence[str]) -> Candidate:
+def _candidate(
+    run: Path, record: RunRecord, path: Path, names: Sequence[str], registry: Registry[Any]
+) -> Candidate:
     step = int(path.stem.removeprefix("step-"))
-    evidence = read_evidence(path)
+    read = read_retrieval_evidence if record.objective == "retrieval" else read_evidence
+    evidence = read(path)
     try:
-        scores = {name: validators.get(name).score(evidence) for name in names}
+        scores = {name: registry.get(name).score(evidence) for name in names}
     except ConfigurationError as error:
         raise RunError(f"{path}: {error}") from error
     seen = {each.step: each.oracle_target_accuracy for each in record.evaluations}
@@ -107,4 +132,5 @@ def _candidate(run: Path, record: RunRecord, path: Path, names: Sequence[str]) -
         0.0,
         record.chosen is not None and record.chosen.step == step,
         seen.get(step),
+        record.objective,
     )

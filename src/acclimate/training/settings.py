@@ -13,9 +13,14 @@ from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.core.schedules import LEARNING_RATE_SCHEDULES
 from acclimate.data.augmentation import augmentation_pair
 from acclimate.data.table_options import TableOptions, TextFeatures
+from acclimate.objectives import objectives
 
 #: network setting → (network for pictures, network for vectors)
 BY_DATA = {"auto": ("compact-cnn", "mlp"), "paper": ("mnist-cnn", "mlp")}
+#: what both stand for where identities are told apart
+FOR_RETRIEVAL = "strips-cnn"
+#: height and width of pictures of people, in pixels, where nothing else is asked for
+PERSON = (128, 48)
 Precision = Literal["auto", "32", "bf16", "16"]
 
 
@@ -28,6 +33,10 @@ class FitSettings(Options):
     classes: Literal["all", "shared"] = Field(
         "all", description="shared = leave out what only one of the two domains has"
     )
+    objective: str = Field(
+        "classification", description="what labels mean: classification, or retrieval of identities"
+    )
+    objective_options: dict[str, Any] = Field(default_factory=dict)
     target_labels: int | str | None = Field(
         None, description="labelled target items: so many of each class, or a CSV file of them"
     )
@@ -51,6 +60,9 @@ class FitSettings(Options):
     )
     network_options: dict[str, Any] = Field(default_factory=dict)
     size: int | None = Field(None, ge=8, le=1024, description="side in pixels; null = the source's")
+    width: int | None = Field(
+        None, ge=8, le=1024, description="of retrieval, in pixels; size is the height then"
+    )
     resize: int | None = Field(
         None,
         ge=8,
@@ -140,7 +152,7 @@ class FitSettings(Options):
         parts = [DEFAULT if part.strip() == "best" else part.strip() for part in name.split("+")]
         return "+".join(parts)
 
-    @field_validator("algorithm", "network", "validator")
+    @field_validator("algorithm", "network", "validator", "objective")
     @classmethod
     def _one_spelling(cls, name: str) -> str:
         """``source_only`` is ``source-only``: the papers' code writes both."""
@@ -161,6 +173,38 @@ class FitSettings(Options):
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
         return name
+
+    @model_validator(mode="after")
+    def _fits_the_objective(self) -> FitSettings:
+        """Options that only one objective knows, or that it does not know, are mistakes."""
+        if self.objective not in objectives:
+            raise ValueError(
+                f"unknown objective {self.objective!r}.{near_miss(self.objective, objectives.names())}"
+            )
+        if self.objective != "retrieval":
+            if self.width is not None:
+                raise ValueError("--width is for --objective retrieval; --size alone makes squares")
+            return self
+        frozen = self.network_options.get("freeze") == "backbone"
+        wrong = {
+            "--resize": self.resize is not None,
+            "--fit crop": self.fit == "crop",
+            "--classes shared": self.classes == "shared",
+            "--target-labels": self.target_labels is not None,
+            "--losses-per-process": self.joint_losses is False,
+            "--freeze backbone": frozen,
+            "several --source": len(self.sources) > 1,
+        }
+        for option, is_so in wrong.items():
+            if is_so:
+                raise ValueError(f"--objective retrieval does not know {option}: leave it out")
+        return self
+
+    @property
+    def person_size(self) -> tuple[int, int]:
+        """Height and width of what is retrieved: as set, or 128 × 48, or of that ratio."""
+        height = self.size or PERSON[0]
+        return height, self.width or round(height * PERSON[1] / PERSON[0])
 
     @model_validator(mode="after")
     def _something_to_do(self) -> FitSettings:
@@ -228,7 +272,37 @@ FROZEN_BEST: Mapping[str, Any] = {
     "network_options": {"bottleneck": 0},
 }
 
+#: for pictures of people: binomial deviance of pairs (Yi et al., 2014)
+RETRIEVAL: Mapping[str, Any] = {
+    "algorithm": "dann",
+    "network": FOR_RETRIEVAL,
+    "preprocessing": "per-image",
+    "augmentation": "people",
+    "batch_size": 64,
+    "steps": 1500,
+    "learning_rate": 1e-3,
+    "evaluations": 10,
+    "log_every": 20,
+}
+#: Ganin et al., JMLR 17(59), 2016, section 5.3: rate 0.001 throughout, momentum 0.9, batches of 128 + 128,
+#: 20,000 steps (50,000 for three of its eight pairs), mirror images
+PAPER_RETRIEVAL: Mapping[str, Any] = {
+    **PAPER,
+    "network": FOR_RETRIEVAL,
+    "augmentation": "crop-flip",
+    "batch_size": 128,
+    "epochs": None,
+    "steps": 20_000,
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+}
+
 PROTOCOLS: Mapping[str, Mapping[str, Any]] = {"default": {}, "paper": PAPER, "photos": PHOTOS}
+OF_RETRIEVAL: Mapping[str, Mapping[str, Any]] = {
+    "default": RETRIEVAL,
+    "paper": PAPER_RETRIEVAL,
+    "photos": {**PHOTOS, "algorithm": "dann", "augmentation": "people", "fit": "squash"},
+}
 
 
 def make_settings(protocol: str | None = None, **chosen: Any) -> FitSettings:
@@ -240,8 +314,12 @@ def make_settings(protocol: str | None = None, **chosen: Any) -> FitSettings:
         protocol = "photos" if chosen.get("network") == "backbone" else "default"
     if protocol not in PROTOCOLS:
         raise ConfigurationError(f"unknown protocol {protocol!r}.{near_miss(protocol, PROTOCOLS)}")
-    values = dict(PROTOCOLS[protocol])
-    if protocol == "photos" and (chosen.get("network_options") or {}).get("freeze") == "backbone":
+    retrieves = chosen.get("objective") == "retrieval"
+    values = dict((OF_RETRIEVAL if retrieves else PROTOCOLS)[protocol])
+    if retrieves and chosen.get("algorithm") == "best":
+        chosen.pop("algorithm")
+    frozen = (chosen.get("network_options") or {}).get("freeze") == "backbone"
+    if protocol == "photos" and frozen and not retrieves:
         values |= FROZEN
         if chosen.get("algorithm") in (None, "best"):
             chosen.pop("algorithm", None)

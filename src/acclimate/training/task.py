@@ -13,15 +13,17 @@ from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.core.records import DomainSummary
 from acclimate.core.types import Spec
 from acclimate.data.domain import Domain
+from acclimate.data.identity_splits import split_identities, split_retrieval_target
 from acclimate.data.labelled_items import read_labelled_items
+from acclimate.data.people import has_people_test, people_protocol
 from acclimate.data.preprocessing import Preprocessing
 from acclimate.data.sources import has_test_split
 from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
 from acclimate.data.table_domains import Tables
 from acclimate.models import networks
 from acclimate.training.frozen import PictureFeatures
-from acclimate.training.opening import Opening, emptied, make_opening
-from acclimate.training.settings import BY_DATA, FitSettings
+from acclimate.training.opening import Opening, emptied, make_opening, opening_of_people
+from acclimate.training.settings import BY_DATA, FOR_RETRIEVAL, FitSettings
 
 FEW = 2000  # items; fewer than that need a larger share held out to measure anything
 
@@ -49,7 +51,9 @@ class Task:
 
     @property
     def source_shares(self) -> list[float]:
-        """Share of each class among the source's training items."""
+        """Share of each class among the source's training items; none where nothing is classified."""
+        if not self.spec.class_count:
+            return []
         return class_shares(self.source.train, self.spec.class_count)
 
 
@@ -66,6 +70,8 @@ def open_task(settings: FitSettings) -> Task:
 
     Raises ``AcclimateError`` for whatever is wrong with them, before anything is written.
     """
+    if settings.objective == "retrieval":
+        return _open_retrieval(settings)
     opening = make_opening(settings)
     source = opening.source()
     source_splits, first = _split_source(settings, source)
@@ -76,6 +82,28 @@ def open_task(settings: FitSettings) -> Task:
     test = opening.target(source, "test") if has_test_split(settings.target) else None
     joined = _join(opening, source, (source_splits, first), target, test)
     return replace(joined, tables=opening.tables, features=opening.features)
+
+
+def _open_retrieval(settings: FitSettings) -> Task:
+    """People of two places: no identity is in two parts of either, and the target's are its own."""
+    opening = opening_of_people(settings)
+    source = opening.people(settings.sources[0], labels="required")
+    target = opening.people(settings.target, labels=opening.target_labels)
+    test = None
+    if has_people_test(settings.target):
+        test = opening.people(settings.target, split="test", labels=opening.target_labels)
+    ours = split_identities(source, seed=settings.split_seed)
+    protocol = None if target.labels is None else people_protocol(settings.target)
+    theirs = split_retrieval_target(target, protocol, test=test, seed=settings.split_seed)
+    summaries = (
+        _summarise(source, source, train=ours.train, validation=ours.validation),
+        _summarise(target, target, adapt=theirs.adapt, evaluate=theirs.evaluate),
+    )
+    preprocessing = opening.preprocessing(ours.train, theirs.adapt)
+    spec = Spec(source.input_shape, (), objective="retrieval")
+    # names of people are no classes: hundreds of them would fill a record and say nothing
+    without = tuple(each.model_copy(update={"class_names": []}) for each in summaries)
+    return Task(ours, theirs, spec, preprocessing, (without[0], without[1]))
 
 
 def _split_source(settings: FitSettings, source: Domain) -> tuple[SourceSplits, DomainSummary]:
@@ -140,6 +168,8 @@ def choose_network(settings: FitSettings, spec: Spec) -> FitSettings:
 
     An algorithm that keeps the domains' statistics apart gets a network that does.
     """
+    if settings.network in BY_DATA and spec.objective == "retrieval":
+        settings = replace_settings(settings, network=FOR_RETRIEVAL)
     if settings.network in BY_DATA:
         for_pictures, for_vectors = BY_DATA[settings.network]
         chosen = for_vectors if len(spec.input_shape) == 1 else for_pictures

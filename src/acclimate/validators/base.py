@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from torch import Tensor
 
@@ -36,21 +37,26 @@ class Evidence:
     mixed_logits: Tensor | None = None
 
 
+Looked = TypeVar("Looked")
+
+
 @dataclass(frozen=True)
-class Validator:
+class Validator(Generic[Looked]):
     """A score of a checkpoint, higher is better; ``description`` names the paper.
 
-    ``needs``: fields of ``Evidence`` that may be missing. ``at_every_checkpoint``: cheap enough to
+    ``Looked``: the evidence, ``Evidence`` where items are classified, and ``RetrievalEvidence`` of
+    ``validators.retrieval`` where identities are told apart. ``needs``: fields of it that may be
+    missing. ``at_every_checkpoint``: cheap enough to
     be computed whenever a run is evaluated; the others are when they are asked for.
     """
 
     name: str
     description: str
-    function: Callable[[Evidence], float]
+    function: Callable[[Looked], float]
     needs: tuple[str, ...] = ()
     at_every_checkpoint: bool = True
 
-    def score(self, evidence: Evidence) -> float:
+    def score(self, evidence: Looked) -> float:
         """The score; raises ``ConfigurationError`` where the evidence lacks what it needs."""
         missing = [name for name in self.needs if getattr(evidence, name) is None]
         if missing:
@@ -61,18 +67,27 @@ class Validator:
         return self.function(evidence)
 
 
-validators: Registry[Validator] = Registry("validator")
+validators: Registry[Validator[Evidence]] = Registry("validator")
 
 
 def validator(
     name: str, *, needs: tuple[str, ...] = (), at_every_checkpoint: bool = True
 ) -> Callable[[Callable[[Evidence], float]], Callable[[Evidence], float]]:
     """Decorator: register a function of ``Evidence``; its docstring's first line describes it."""
+    return registering(validators, name, needs, at_every_checkpoint)
 
-    def store(function: Callable[[Evidence], float]) -> Callable[[Evidence], float]:
+
+def registering(
+    registry: Registry[Validator[Looked]],
+    name: str,
+    needs: tuple[str, ...],
+    at_every_checkpoint: bool,
+) -> Callable[[Callable[[Looked], float]], Callable[[Looked], float]]:
+    """Decorator: put a function into ``registry``, described by its docstring's first line."""
+
+    def store(function: Callable[[Looked], float]) -> Callable[[Looked], float]:
         first_line = (function.__doc__ or "").strip().splitlines()[0]
-        made = Validator(name, first_line, function, needs, at_every_checkpoint)
-        validators.register(name)(made)
+        registry.register(name)(Validator(name, first_line, function, needs, at_every_checkpoint))
         return function
 
     return store

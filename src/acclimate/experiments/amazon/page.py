@@ -13,6 +13,7 @@ from acclimate.core.files import write_text_atomically
 from acclimate.experiments.amazon.published import TASKS, published
 from acclimate.experiments.amazon.results import AmazonResult, better_on_most, better_on_one
 from acclimate.experiments.amazon.rows import ROWS, Row
+from acclimate.experiments.markdown import table_line
 
 NOTHING = "–"
 #: rows held against rows: the paper's own questions, then ours
@@ -93,16 +94,16 @@ def page(results: Sequence[AmazonResult]) -> str:
         "No label of the target is used for any choice. Seconds are of one thread, representations apart"
         f"{_machine(results)}.",
         "",
-        _table_line(header),
+        table_line(header),
         "|" + "---|" * len(header),
     ]
     for line in lines:
-        text.append(_table_line(_cells(line)))
+        text.append(table_line(_cells(line)))
         printed = published(line.row.name)
         if printed:
             cells = [f"{printed[task]:.1f}" for task in TASKS]
             mean = f"{np.mean(list(printed.values())):.1f}"
-            text.append(_table_line(["*the paper's*", "", *cells, "", mean, ""]))
+            text.append(table_line(["*the paper's*", "", *cells, "", mean, ""]))
     return "\n".join([*text, "", *_comparisons(results), *_distances(results)])
 
 
@@ -180,7 +181,7 @@ def _distances(results: Sequence[AmazonResult]) -> list[str]:
         cells = [known.get((row, task)) for task in TASKS]
         if any(cell is not None for cell in cells):
             shown = [NOTHING if cell is None else f"{cell:.2f}" for cell in cells]
-            text.append(_table_line([title, *shown]))
+            text.append(table_line([title, *shown]))
     if not text:
         return []
     return [
@@ -189,7 +190,7 @@ def _distances(results: Sequence[AmazonResult]) -> list[str]:
         "Proxy A-distance, 0 to 2, of what a row sees or of the hidden layer that it learns: a linear "
         "machine on one half, its error on the other, ten prices. First seed.",
         "",
-        _table_line(["features", *(_short(task) for task in TASKS)]),
+        table_line(["features", *(_short(task) for task in TASKS)]),
         "|" + "---|" * (len(TASKS) + 1),
         *text,
         "",
@@ -204,7 +205,3 @@ def _machine(results: Sequence[AmazonResult]) -> str:
 def _short(task: str) -> str:
     source, target = task.split("-")
     return f"{source[0].upper()}→{target[0].upper()}"
-
-
-def _table_line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

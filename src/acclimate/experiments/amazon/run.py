@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.experiments.amazon.linear import distance
 from acclimate.experiments.amazon.published import TASKS
 from acclimate.experiments.amazon.representations import Representations, Task
 from acclimate.experiments.amazon.results import AmazonResult, packed, place, read, write
 from acclimate.experiments.amazon.rows import ROWS, Row, find_row
+from acclimate.experiments.row_names import named_rows
 
 
 class Job(NamedTuple):
@@ -30,19 +30,10 @@ def wanted(names: Sequence[str], seeds: Sequence[int]) -> list[Job]:
 
     Raises ``ConfigurationError`` for an unknown task and ``UnknownNameError`` for an unknown row.
     """
-    chosen: dict[str, set[str]] = {}
-    for name in names or TASKS:
-        task, _, row = name.partition("/")
-        if task != "*" and task not in TASKS:
-            raise ConfigurationError(f"table amazon has no task {task!r}.{near_miss(task, TASKS)}")
-        rows = {find_row(row).name} if row else {each.name for each in ROWS}
-        for each in TASKS if task == "*" else (task,):
-            chosen.setdefault(each, set()).update(rows)
-    return [
-        Job(task, tuple(row.name for row in ROWS if row.name in chosen[task]), tuple(seeds))
-        for task in TASKS
-        if task in chosen
-    ]
+    rows = [row.name for row in ROWS]
+    chosen = named_rows(names, TASKS, rows, table="table amazon", pair_is="task")
+    by_task = {task: tuple(row for row in rows if (task, row) in chosen) for task in TASKS}
+    return [Job(task, own, tuple(seeds)) for task, own in by_task.items() if own]
 
 
 def run(

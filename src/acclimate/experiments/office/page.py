@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 from acclimate.core.files import write_text_atomically
+from acclimate.experiments.markdown import table_line
 from acclimate.experiments.office.benchmarks import Benchmark
 from acclimate.experiments.office.results import OfficeResult
 from acclimate.experiments.office.rows import ROWS, Row
@@ -103,14 +104,16 @@ def page(benchmark: Benchmark, results: Sequence[OfficeResult]) -> str:
 
 
 def _table(lines: Sequence[Line], pairs: Sequence[str], last: str) -> list[str]:
-    text = [_line(["row", "n", *map(_short, pairs), last]), "|" + "---|" * (len(pairs) + 3)]
+    text = [table_line(["row", "n", *map(_short, pairs), last]), "|" + "---|" * (len(pairs) + 3)]
     for line in lines:
         known = [line.accuracies[pair] for pair in pairs if pair in line.accuracies]
         if known:
             cells = [_cell(line.accuracies.get(pair)) for pair in pairs]
             mean = line.mean(pairs)
             n = str(max(len(found) for found in known))
-            text.append(_line([line.row.title, n, *cells, NOTHING if mean is None else _pm(*mean)]))
+            text.append(
+                table_line([line.row.title, n, *cells, NOTHING if mean is None else _pm(*mean)])
+            )
     return text
 
 
@@ -141,7 +144,7 @@ def _comparison(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
         won = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
         title = line.row.title.partition(":")[0]
         text.append(
-            _line(
+            table_line(
                 [title, against.row.title, won, f"{np.mean(gains):+.1f}", f"{min(gains):+.1f}", p]
             )
         )
@@ -152,7 +155,7 @@ def _comparison(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
         "",
         "*p*: of Wilcoxon's signed-rank test over the pairs, two-sided.",
         "",
-        _line(["row", "against", "pairs won", "mean gain, points", "smallest", "p"]),
+        table_line(["row", "against", "pairs won", "mean gain, points", "smallest", "p"]),
         "|" + "---|" * 6,
         *text,
         "",
@@ -164,7 +167,7 @@ def _areas(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
     for line in lines:
         if line.areas:
             cells = [_cell(line.areas.get(pair)) for pair in pairs]
-            text.append(_line([line.row.title, *cells]))
+            text.append(table_line([line.row.title, *cells]))
     if not text:
         return []
     return [
@@ -172,7 +175,7 @@ def _areas(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
         "",
         "One class against the rest, mean over classes, in percent (oracle).",
         "",
-        _line(["row", *map(_short, pairs)]),
+        table_line(["row", *map(_short, pairs)]),
         "|" + "---|" * (len(pairs) + 1),
         *text,
         "",
@@ -208,7 +211,3 @@ def _short(pair: str) -> str:
     """``amazon-webcam`` → ``A→W``; ``others-webcam`` → ``→ webcam``."""
     source, _, target = pair.rpartition("-")
     return f"→ {target}" if source == "others" else f"{source[0].upper()}→{target[0].upper()}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

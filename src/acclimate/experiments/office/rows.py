@@ -14,7 +14,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict, cross_va
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from acclimate.core.errors import UnknownNameError, near_miss
 from acclimate.shallow.coral import CORAL
 from acclimate.shallow.selective_pseudo_labels import SelectivePseudoLabels
 from acclimate.shallow.subspace_alignment import SubspaceAlignment
@@ -184,12 +183,3 @@ ROWS = (
         oracle=True,
     ),
 )
-
-
-def find_row(name: str) -> Row:
-    """The row called ``name``; raises ``UnknownNameError`` with the near miss."""
-    for row in ROWS:
-        if row.name == name:
-            return row
-    names = [row.name for row in ROWS]
-    raise UnknownNameError(f"reproduce office has no row {name!r}.{near_miss(name, names)}")

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acclimate.core.errors import ConfigurationError, near_miss
 from acclimate.experiments.office.benchmarks import Benchmark
 from acclimate.experiments.office.features import Features
 from acclimate.experiments.office.results import OfficeResult, place, write
-from acclimate.experiments.office.rows import ROWS, Row, find_row
+from acclimate.experiments.office.rows import ROWS, Row
+from acclimate.experiments.row_names import named_rows
 
 
 class Job(NamedTuple):
@@ -29,21 +29,12 @@ def wanted(benchmark: Benchmark, names: Sequence[str], seeds: Sequence[int]) -> 
 
     Raises ``ConfigurationError`` for an unknown pair and ``UnknownNameError`` for an unknown row.
     """
-    chosen: set[tuple[str, str]] = set()
-    for name in names or ["*"]:
-        pair, _, row = name.partition("/")
-        if pair != "*" and pair not in benchmark.pairs:
-            raise ConfigurationError(
-                f"{benchmark.name} has no pair {pair!r}.{near_miss(pair, benchmark.pairs)}"
-            )
-        rows = [find_row(row)] if row else list(ROWS)
-        for each in benchmark.pairs if pair == "*" else (pair,):
-            chosen |= {(each, r.name) for r in rows if r.pools_sources or "others-" not in each}
+    chosen = named_rows(names, benchmark.pairs, [row.name for row in ROWS], table=benchmark.name)
     return [
         Job(row, pair, seed)
         for pair in benchmark.pairs
         for row in ROWS
-        if (pair, row.name) in chosen
+        if (pair, row.name) in chosen and (row.pools_sources or "others-" not in pair)
         for seed in (seeds if row.seeds else seeds[:1])
     ]
 

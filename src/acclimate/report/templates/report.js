@@ -52,8 +52,11 @@
 
   function fillCard(items, panel, domain, index, key) {
     const mine = items[domain];
-    const confidence = Math.round(100 * panel.confidence[index]);
-    const lines = [mine.names[index], domain, `predicted ${items.classes[panel.predicted[index]]}, ${confidence}%`];
+    const lines = [mine.names[index], domain, ...(mine.lines ? mine.lines[index] : [])];
+    if (panel) {
+      const confidence = Math.round(100 * panel.confidence[index]);
+      lines.push(`predicted ${items.classes[panel.predicted[index]]}, ${confidence}%`);
+    }
     if (mine.labels) {
       lines.push(`label ${items.classes[mine.labels[index]]}${domain === "target" ? " (oracle)" : ""}`);
     }
