@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from people_models import save_people_model
 from typer.main import get_command
 
 from acclimate.algorithms import algorithms
@@ -73,6 +74,7 @@ JSON_LINES = {
     "reproduce": ["reproduce", "digits", "--show"],
     "evaluate": ["evaluate", "RUN", "--data", "PICTURES"],
     "predict": ["predict", "RUN", "PICTURES", "--output", "out.csv"],
+    "match": ["match", "PEOPLE_RUN", "PICTURES", "--gallery", "PICTURES"],
     "report": ["report", "RUN"],
     "select": ["select", "RUN"],
     "fit": [
@@ -85,8 +87,10 @@ SLOW = {"demo", "bench"}
 
 
 @pytest.mark.parametrize("line", JSON_LINES.values(), ids=JSON_LINES)
-def test_json_is_one_object(acclimate, run_folder, pictures, line):
+def test_json_is_one_object(acclimate, run_folder, pictures, tmp_path, line):
     places = {"RUN": run_folder, "PICTURES": pictures, "NEW": "first"}
+    if "PEOPLE_RUN" in line:
+        places["PEOPLE_RUN"] = save_people_model(tmp_path / "people")
     done = acclimate(*(places.get(word, word) for word in line), "--json")
     assert done.code == 0, done.err
     result = json.loads(done.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))

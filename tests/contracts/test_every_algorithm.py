@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from acclimate.algorithms import algorithms
+from acclimate.algorithms import algorithms, names_for
 from acclimate.cli.watch import TerminalObserver
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.types import Batch, Views
@@ -19,7 +19,7 @@ from acclimate.training.settings import make_settings
 
 COMBINED = "dann+mi"
 #: those for identities alone are put to their tests in test_every_objective.py
-CLASSIFYING = {name: kind for name, kind in algorithms.items() if "classification" in kind.objectives}
+CLASSIFYING = {name: algorithms.get(name) for name in names_for("classification")}
 every_algorithm = pytest.mark.parametrize("name", algorithms.names())
 every_method = pytest.mark.parametrize("name", [*CLASSIFYING, COMBINED])
 adapting = pytest.mark.parametrize(

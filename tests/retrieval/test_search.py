@@ -76,6 +76,16 @@ def test_a_gallery_in_an_unlucky_order(order, monkeypatch):
     assert torch.equal(indices, expected.expand(3, 90))
 
 
+def test_equal_ones_near_a_more_similar_one_wait_their_turn(monkeypatch):
+    """The largest of a later block are looked at first, yet ties go by index."""
+    monkeypatch.setattr(module, "ITEMS", 512)
+    gallery = torch.zeros(1024, 1)
+    gallery[512 + 10] = gallery[512 + 201] = 5.0
+    gallery[512 + 200] = 9.0
+    indices, _ = search(torch.ones(1, 1), gallery, 2)
+    assert indices.tolist() == [[512 + 200, 512 + 10]]
+
+
 @pytest.mark.parametrize("items", [7, 31, 65, 257, 1000])
 def test_equal_descriptors_are_equally_similar_wherever_they_stand(items):
     """Matrix libraries sum up in another order at the edges of a matrix."""

@@ -12,7 +12,7 @@ import time
 import pytest
 import torch
 
-from acclimate.algorithms import algorithms
+from acclimate.algorithms import names_for
 from acclimate.core.errors import RunError
 from acclimate.core.records import read_record
 from acclimate.training.fit import fit
@@ -55,7 +55,7 @@ def same(rows_of, tensors_of, outcome_of):
     return compare
 
 
-@pytest.mark.parametrize("name", [*algorithms.names(), "dann+mi"])
+@pytest.mark.parametrize("name", [*names_for("classification"), "dann+mi"])
 @pytest.mark.parametrize(("step", "moment"), [(8, "logged"), (6, "evaluated")])
 def test_stopped_and_continued(name, step, moment, settings_of, same, tmp_path):
     settings = settings_of(algorithm=name, network_options={"dropout": 0.2})

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from timm.layers import BatchNormAct2d
 from torch import nn
 
-from acclimate.algorithms import algorithms, combination
+from acclimate.algorithms import algorithms, combination, names_for
 from acclimate.core.types import Spec
 from acclimate.layers.batch_norm import BatchNormOfVectors
 from acclimate.layers.domain_norm import keep_domains_apart
@@ -42,7 +42,7 @@ def normalisation_of(name):
 
 
 #: every algorithm as it is trained when nothing is said
-DEFAULTS = {name: Case(name, None, normalisation_of(name)) for name in algorithms.names()}
+DEFAULTS = {name: Case(name, None, normalisation_of(name)) for name in names_for("classification")}
 #: losses of the joint batch, on layers with and without BatchNorm
 JOINED = {
     "dann": Case("dann", True, "batch"),

@@ -48,8 +48,18 @@ from acclimate.algorithms.base import (
     Phase,
     Terms,
     algorithms,
+    names_for,
 )
 
 DEFAULT = "dann-self-training"
 
-__all__ = ["DEFAULT", "Algorithm", "LastLayer", "LastLayerMaterial", "Phase", "Terms", "algorithms"]
+__all__ = [
+    "DEFAULT",
+    "Algorithm",
+    "LastLayer",
+    "LastLayerMaterial",
+    "Phase",
+    "Terms",
+    "algorithms",
+    "names_for",
+]

@@ -159,3 +159,8 @@ class Algorithm(Options):
 
 
 algorithms: Registry[type[Algorithm]] = Registry("algorithm")
+
+
+def names_for(objective: str) -> tuple[str, ...]:
+    """Those that work with an objective, ``"classification"`` or ``"retrieval"``."""
+    return tuple(name for name, kind in algorithms.items() if objective in kind.objectives)

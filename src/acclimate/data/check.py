@@ -47,7 +47,7 @@ def _describe(domain: Domain, expected: int | None) -> str:
     counts = domain.labels.bincount(minlength=len(domain.class_names)).tolist()
     per_class = ", ".join(f"{n}: {c}" for n, c in zip(domain.class_names, counts, strict=True))
     if domain.cameras is not None:  # hundreds of people, who are no classes
-        seen = len(domain.cameras.unique())
+        seen = len(set(domain.cameras.tolist()))
         per_class = f"{len(domain.class_names)} people, {seen} cameras"
     published = "" if expected is None else f" of {expected} published"
     if expected == len(domain):

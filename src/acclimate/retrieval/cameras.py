@@ -29,7 +29,7 @@ class CameraMeans:
         """Of (N, D) ``descriptors``; without ``cameras`` (N,) all are of one, numbered 0."""
         if cameras is None:
             cameras = torch.zeros(len(descriptors), dtype=torch.int64)
-        known, number, counts = cameras.unique(return_inverse=True, return_counts=True)
+        known, number, counts = torch.unique(cameras, return_inverse=True, return_counts=True)
         sums = descriptors.new_zeros(len(known), descriptors.shape[1])
         return cls(known, sums.index_add(0, number, descriptors) / counts[:, None])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -24,7 +25,13 @@ from acclimate.training.inference import LoadedModel
 
 SUFFIX = ".npz"
 AT_ONCE = 8192  # descriptors that are read together
-_DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+OF_ALL = ("folder", "model")
+ARRAYS = ("descriptors", "names", *OF_ALL)
+# what zipfile and numpy raise on damaged input; RuntimeError for encryption, which a bit stands for
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, KeyError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 Keep = Callable[[Sequence[str], Tensor], None]
 
@@ -94,10 +101,10 @@ class DescriptorFile:
     @classmethod
     def open(cls, path: Path, model: LoadedModel) -> DescriptorFile:
         """Raises ``DataError`` for a file of something else, of another model, or a damaged one."""
-        with _explained(path), _archive(path) as kept:
-            known = {"descriptors", "names", "folder", "model"} <= set(kept.files)
-            names = tuple(kept["names"].tolist()) if known else ()
-            folder, made_by = (str(kept[name]) if known else "" for name in ("folder", "model"))
+        with _explained(path), zipfile.ZipFile(path) as archive:
+            known = {f"{name}.npy" for name in ARRAYS} <= set(archive.namelist())
+            names = tuple(_array(archive, "names").tolist()) if known else ()
+            folder, made_by = (str(_array(archive, name)) if known else "" for name in OF_ALL)
         if not known:
             raise DataError(
                 f"{path} holds no descriptors; give a file that 'acclimate match … --descriptors "
@@ -128,10 +135,10 @@ class DescriptorFile:
                 yield Described(names, torch.from_numpy(values.astype(np.float32)))
 
 
-def _archive(path: Path) -> Any:
-    if not zipfile.is_zipfile(path):
-        raise ValueError("no .npz file")
-    return np.load(path, allow_pickle=False)
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as member:
+        found: np.ndarray = np.lib.format.read_array(member, allow_pickle=False)
+        return found
 
 
 def _check_rows(path: Path, count: int) -> int:

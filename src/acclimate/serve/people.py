@@ -74,7 +74,9 @@ class Side:
         for described, folder in self._each(model, batch_size, device, advance):
             _check_finite(described)
             keys = [file_identity(name, folder) for name in described.names]
-            kept = [place for place, key in enumerate(keys) if key not in seen]
+            # a file's first place, if that is not in an earlier block
+            places = {key: place for place, key in reversed(list(enumerate(keys)))}
+            kept = sorted(place for key, place in places.items() if key not in seen)
             seen.update(keys)
             if kept:
                 names = [described.names[place] for place in kept]

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from acclimate.algorithms import Algorithm, algorithms, combination
+from acclimate.algorithms import Algorithm, algorithms, combination, names_for
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Spec
@@ -55,12 +55,9 @@ def _check_objective(settings: FitSettings, algorithm: Algorithm) -> None:
             raise ConfigurationError(
                 f"algorithm {name} tells identities apart: give --objective retrieval"
             )
-        able = [
-            other for other, kind in algorithms.items() if settings.objective in kind.objectives
-        ]
         raise ConfigurationError(
             f"algorithm {name} looks at class logits, and --objective {settings.objective} has none; "
-            f"choose of {', '.join(able)}"
+            f"choose of {', '.join(names_for(settings.objective))}"
         )
 
 

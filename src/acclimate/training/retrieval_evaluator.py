@@ -29,6 +29,11 @@ from acclimate.training.stored import spread
 from acclimate.training.task import Task
 from acclimate.validators.retrieval import RetrievalEvidence, retrieval_validators
 
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
 
 @dataclass(frozen=True)
 class RetrievalEvaluator:
@@ -161,7 +166,8 @@ class RetrievalEvaluator:
 def read_retrieval_evidence(path: Path) -> RetrievalEvidence:
     """What ``RetrievalEvaluator.store`` kept; raises ``RecordError`` for a file that is not whole."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # opened here, since numpy leaves a damaged file open
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
         made = {name: a.float() if a.is_floating_point() else a for name, a in arrays.items()}
         evidence = RetrievalEvidence(
@@ -169,7 +175,7 @@ def read_retrieval_evidence(path: Path) -> RetrievalEvidence:
         )
         _check_sizes(evidence)
         return evidence
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         # not numpy's own words, which recommend to unpickle what it does not know
         raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
 

@@ -36,8 +36,8 @@ class Rounds:
     """When the target is put into clusters anew, and what is drawn by them until then.
 
     ``begun``: whether training begins with a model, ``start_from``; a network of fresh weights would
-    form clusters of nothing, and has none in its first round. The clusters of a round lie in ``folder``/clusters/round-K.npz: a run that is continued in the
-    middle of one goes on with them.
+    form clusters of nothing, and has none in its first round. The clusters of a round lie in
+    ``folder``/clusters/round-K.npz: a run that is continued in the middle of one goes on with them.
     """
 
     maker: Any

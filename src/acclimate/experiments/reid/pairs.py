@@ -24,8 +24,8 @@ PROTOCOLS = {
     ),
 }
 
-#: rank 1 in percent of Yi et al., "Deep metric learning for practical person re-identification", 2014, trained on the
-#: target itself
+#: rank 1 in percent of Yi et al., "Deep metric learning for practical person re-identification", 2014,
+#: trained on the target itself
 TRAINED_ON_TARGET = {"viper": 34.4, "prid2011": 17.9}
 #: rank 1 in percent of people who were asked to do it: Liu et al., ICCV 2013, as the paper quotes it
 HUMAN = 71.08
