@@ -149,7 +149,9 @@ def test_clusters_survive_an_interruption(stopped, settings_of, tensors_of, tmp_
     fit(settings, tmp_path / "parts", baseline=False, resume=True)
     ours, theirs = (tensors_of(tmp_path / n / "model.safetensors") for n in ("whole", "parts"))
     assert ours == theirs
-    names = [sorted(p.name for p in (tmp_path / n / "clusters").iterdir()) for n in ("whole", "parts")]
+    names = [
+        sorted(p.name for p in (tmp_path / n / "clusters").iterdir()) for n in ("whole", "parts")
+    ]
     assert names[0] == names[1] == [f"round-{k:03d}.npz" for k in (1, 2, 3)]
 
 

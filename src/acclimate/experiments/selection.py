@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acclimate import __version__
-from acclimate.algorithms import algorithms, combination
+from acclimate.algorithms import combination, names_for
 from acclimate.core.errors import RecordError
 from acclimate.core.files import write_text_atomically
 from acclimate.core.records import Outcome, RunRecord, read_record
@@ -103,7 +103,7 @@ ALGORITHMS = (
 
 def every_algorithm() -> tuple[str, ...]:
     """All that train, source-only first and the oracle last; not what only makes a last layer."""
-    named = [name for name in algorithms.names() if name != SOURCE_ONLY]
+    named = [name for name in names_for("classification") if name != SOURCE_ONLY]
     made = {name: combination.make(name, {}) for name in named}
     training = [name for name in named if draws_target(made[name]) or made[name].oracle]
     return (SOURCE_ONLY, *sorted(training, key=lambda name: made[name].oracle))

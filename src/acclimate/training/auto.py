@@ -69,6 +69,11 @@ def fit_auto(
 
     Raises ``ConfigurationError`` for a budget too small for the candidates, and what ``fit`` does.
     """
+    if settings.objective == "retrieval":
+        raise ConfigurationError(
+            "--algorithm auto chooses among algorithms for classes; for --objective retrieval train "
+            "several, for example dann and deep-coral, and compare them with 'acclimate select'"
+        )
     folder = output.with_name(f"{output.name}-candidates")
     if not resume:
         # said before anything is trained

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,11 @@ from acclimate.validators import Evidence, validators
 from acclimate.validators.estimate import estimate_accuracy
 from acclimate.validators.metrics import labelled_metrics, macro_auroc, place_metrics
 
+DAMAGED = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading an archive raises that is not whole."""
 ORACLE_CURVE = 2500
 ORACLE_VALIDATION = "oracle-target-validation-accuracy"
 
@@ -180,12 +186,12 @@ def store_evidence(path: Path, evidence: Evidence) -> None:
 def read_evidence(path: Path) -> Evidence:
     """What ``store_evidence`` kept; raises ``RecordError`` in one line for a file that is not whole."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
         made = {name: a.float() if a.is_floating_point() else a for name, a in arrays.items()}
         probed = torch.arange(len(made["target_logits"])) if "changed_logits" in made else None
         return Evidence(**made, probed=probed)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         # not numpy's own words, which recommend to unpickle what it does not know
         raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
 

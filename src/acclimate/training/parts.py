@@ -53,7 +53,8 @@ def _check_objective(settings: FitSettings, algorithm: Algorithm) -> None:
             continue
         if settings.objective == "classification":
             raise ConfigurationError(
-                f"algorithm {name} tells identities apart: give --objective retrieval"
+                f"algorithm {name} tells identities apart: give --objective retrieval, or an "
+                "algorithm for classes"
             )
         raise ConfigurationError(
             f"algorithm {name} looks at class logits, and --objective {settings.objective} has none; "

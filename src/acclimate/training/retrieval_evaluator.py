@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,18 +19,13 @@ from acclimate.retrieval.cameras import FILE_NAME as CAMERAS
 from acclimate.retrieval.cameras import CameraMeans
 from acclimate.retrieval.descriptors import with_mirror_images
 from acclimate.retrieval.metrics import cross_camera_metrics
-from acclimate.training.evaluate import ORACLE_VALIDATION
+from acclimate.training.evaluate import DAMAGED, ORACLE_VALIDATION
 from acclimate.training.inference import descriptors
 from acclimate.training.probes import changed_descriptors
 from acclimate.training.retrieval_samples import write_retrieval_samples
 from acclimate.training.stored import spread
 from acclimate.training.task import Task
 from acclimate.validators.retrieval import RetrievalEvidence, retrieval_validators
-
-_DAMAGED = (
-    *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 @dataclass(frozen=True)
@@ -175,7 +168,7 @@ def read_retrieval_evidence(path: Path) -> RetrievalEvidence:
         )
         _check_sizes(evidence)
         return evidence
-    except _DAMAGED as error:
+    except DAMAGED as error:
         # not numpy's own words, which recommend to unpickle what it does not know
         raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
 

@@ -38,6 +38,11 @@ def select_by_reverse(
     records = [read_record(run) for run in runs]
     for run, record in zip(runs, records, strict=True):
         check_comparable(run, record, records[0])
+        if record.objective == "retrieval":
+            raise RunError(
+                f"{run} tells identities apart; --reverse trains on predicted classes: choose with "
+                "--validator"
+            )
         if record.status != "finished":
             raise RunError(f"{run} is {record.status}; finish it first, with --resume")
     found = []
