@@ -156,7 +156,9 @@ def _record(algorithm, seed, source, target, oracle) -> RunRecord:
 
     def domain(name: str, items: dict[str, int], count: int) -> DomainSummary:
         names = [f"{name}-{index:04d}" for index in range(count)]
-        return DomainSummary(name=name, shape=(3, 128, 48), class_names=names, items=items)
+        return DomainSummary(
+            name=name, shape=(3, 128, 48), class_names=names, items=items, identities=len(names)
+        )
 
     return RunRecord(
         status="finished", created="2026-11-21 07:00:00 UTC", finished="2026-11-21 07:09:00 UTC",

@@ -47,6 +47,9 @@ class DomainSummary(_Part):
     shape: tuple[int, ...]
     class_names: list[str]
     items: dict[str, int]
+    identities: int | None = Field(
+        default=None, description="people on its pictures, where they are told apart and known"
+    )
     skipped: list[str] = Field(
         default_factory=list, description="unreadable files, with the reason"
     )

@@ -233,8 +233,7 @@ def _tables(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
 def _summary(domain: DomainSummary, retrieval: bool) -> dict[str, Any]:
     """Names of classes are few and mean something; identities are only counted."""
     values = domain.model_dump(exclude={"skipped", "notes"})
-    if retrieval:
-        values["identities"] = len(values.pop("class_names"))
+    del values["class_names" if retrieval else "identities"]
     return values
 
 

@@ -68,7 +68,7 @@ def what_ran(record: RunRecord) -> str:
     """Algorithm, data, steps, time and device."""
     source, target = sum(record.source.items.values()), sum(record.target.items.values())
     names = len(record.source.class_names)
-    people = f" ({names:,} identities)" if record.objective == "retrieval" else ""
+    people = f" ({record.source.identities:,} identities)" if record.source.identities else ""
     classes = "" if record.objective == "retrieval" else f", {names} classes"
     text = (
         f"{algorithm_label(record)} on {source:,} labelled items of {record.source.name}{people}"

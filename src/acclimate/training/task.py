@@ -102,7 +102,10 @@ def _open_retrieval(settings: FitSettings) -> Task:
     preprocessing = opening.preprocessing(ours.train, theirs.adapt)
     spec = Spec(source.input_shape, (), objective="retrieval")
     # names of people are no classes: hundreds of them would fill a record and say nothing
-    without = tuple(each.model_copy(update={"class_names": []}) for each in summaries)
+    without = tuple(
+        each.model_copy(update={"class_names": [], "identities": len(domain.class_names) or None})
+        for each, domain in zip(summaries, (source, target), strict=True)
+    )
     return Task(ours, theirs, spec, preprocessing, (without[0], without[1]))
 
 
