@@ -27,7 +27,7 @@ def test_defaults_in_the_help_are_the_settings_own():
         if isinstance(option.show_default, str) and option.name in FitSettings.model_fields
     }
     computed = {"steps": "5000", **{name: shown[name] for name in ("size", "channels", "id")}}
-    computed |= {name: shown[name] for name in ("resize", "joint_losses")}
+    computed |= {name: shown[name] for name in ("resize", "width", "joint_losses")}
     own = {name: str(FitSettings.model_fields[name].default) for name in shown}
     own["sync_batch_norm"] = "sync-batch-norm"  # as its flag is written
     # a frozen backbone, and any backbone, may have defaults of their own

@@ -85,3 +85,48 @@ def test_frozen_and_round_trip():
         settings.seed = 3
     assert FitSettings.model_validate_json(settings.model_dump_json()) == settings
     assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def retrieval(**chosen):
+    return make_settings(source="viper", target="prid2011", objective="retrieval", **chosen)
+
+
+def test_retrieval_has_defaults_of_its_own():
+    made = retrieval()
+    assert made.algorithm == "dann+camera-centring"
+    assert made.algorithm_options == {"dann.weight": 0.1}
+    assert (made.network, made.network_options) == ("strips-cnn", {"normalisation": "domain"})
+    assert made.person_size == (128, 48)
+    assert retrieval(algorithm="best") == made
+
+
+def test_options_of_a_part_do_not_follow_to_another():
+    assert retrieval(algorithm="dan").algorithm_options == {}
+    other = retrieval(network="mnist-cnn")
+    assert other.network_options == {}
+    assert other.algorithm_options == {"dann.weight": 0.1}
+    kept = retrieval(network="strips-cnn", network_options={"maps": 8})
+    assert kept.network_options == {"normalisation": "domain", "maps": 8}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, (128, 48)), ({"size": 256}, (256, 96)), ({"size": 64, "width": 32}, (64, 32))],
+)
+def test_the_size_of_people(given, expected):
+    assert retrieval(**given).person_size == expected
+
+
+def test_the_papers_training_of_retrieval():
+    """Ganin et al., JMLR 2016, section 5.3."""
+    paper = retrieval(protocol="paper")
+    assert (paper.optimiser, paper.momentum, paper.learning_rate) == ("sgd", 0.9, 1e-3)
+    assert (paper.schedule, paper.batch_size, paper.steps) == ("constant", 128, 20_000)
+    assert (paper.algorithm, paper.algorithm_options) == ("dann", {})
+    assert paper.network_options == {}
+
+
+def test_a_backbone_has_the_settings_for_photos():
+    made = retrieval(network="backbone", network_options={"weights": "none"})
+    assert (made.preprocessing, made.fit) == ("network", "squash")
+    assert made.algorithm == "dann+camera-centring"

@@ -18,6 +18,7 @@ from acclimate.layers.domain_norm import keep_domains_apart
 from acclimate.layers.source_norm import SourceBatchNorm
 from acclimate.layers.sync_batch_norm import synchronise_batch_norm
 from acclimate.models.network import build_network
+from acclimate.objectives import make_objective
 from acclimate.training.loop import train
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
 from acclimate.training.settings import make_settings
@@ -35,6 +36,7 @@ class Case(NamedTuple):
     algorithm: str
     joint: bool | None = None
     normalisation: str = "none"
+    objective: str = "classification"
 
 
 def normalisation_of(name):
@@ -51,6 +53,9 @@ JOINED = {
     "deep-coral": Case("deep-coral", True, "batch"),
     "self-training": Case("self-training", True),
     "dan+mcc": Case("dan+mcc", None, "domain"),
+    # pairs are of the joint batch without being told so
+    "pairs": Case("source-only", None, "batch", "retrieval"),
+    "clusters": Case("dann+cluster-pseudo-labels", None, "none", "retrieval"),
 }
 #: each process takes the losses of its own part, though they compare items
 APART = {"dan apart": Case("dan", False)}
@@ -66,18 +71,28 @@ def batch(number, rank=0, ranks=1):
     gentle = weak + 0.1 * torch.randn(ITEMS, 6, generator=random)
     labels = torch.arange(ITEMS) % 3
     part = slice(rank, None, ranks)
-    return Batch(source[part], labels[part], weak[part], gentle[part])
+    clusters = torch.arange(ITEMS) // 4 - 1  # four items are in none
+    given = source[part], labels[part], weak[part], gentle[part]
+    return Batch(*given, target_clusters=clusters[part])
 
 
 def make_step(case, seed=0):
     """Confident from the start, so that every term of the loss is at work."""
     torch.manual_seed(seed)
-    network = build_network("mlp", {"widths": [12, 10], "normalisation": case.normalisation}, SPEC)
+    spec = SPEC if case.objective == "classification" else Spec((6,), (), objective="retrieval")
+    network = build_network("mlp", {"widths": [12, 10], "normalisation": case.normalisation}, spec)
     options = {}
     if "+" not in case.algorithm and "threshold" in algorithms.get(case.algorithm).model_fields:
         options = {"threshold": 0.0}
     algorithm = combination.make(case.algorithm, options)
-    return Step(network, algorithm, 0.9, joint_losses=case.joint, sync_batch_norm=True)
+    return Step(
+        network,
+        algorithm,
+        0.9,
+        joint_losses=case.joint,
+        sync_batch_norm=True,
+        objective=make_objective(case.objective, {}),
+    )
 
 
 def gradients(forward, step, backward, rank=0, ranks=1):

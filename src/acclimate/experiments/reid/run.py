@@ -9,7 +9,7 @@ from typing import Any
 
 from acclimate.core.records import RECORD_NAME
 from acclimate.experiments.reid.pairs import PAIRS, Pair
-from acclimate.experiments.reid.recipes import BASE, COMMON, ROWS, Recipe
+from acclimate.experiments.reid.recipes import BASE, COMMON, PAPER_ROWS, ROWS, Recipe
 from acclimate.experiments.reid.results import ReidResult, result_of, table_name, write
 from acclimate.experiments.row_names import named_rows
 from acclimate.experiments.row_training import train_row
@@ -65,7 +65,8 @@ def settings_of(job: Job, changes: Mapping[str, Any]) -> FitSettings:
         own |= COMMON
     if changes.get("network") not in (None, own.get("network")):
         own.pop("network_options", None)  # they were another network's
-    own = _merged(own, ROWS[job.row], changes)
+    rows = PAPER_ROWS if job.recipe == "paper" else ROWS
+    own = _merged(own, rows[job.row], changes)
     data = {"source": pair.source, "target": pair.target}
     return make_settings(protocol, **{**own, **data, "seed": job.split, "split_seed": job.split})
 
