@@ -16,14 +16,8 @@ from PIL import Image
 from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError
 from acclimate.data.file_store import FileStore
 from acclimate.data.folders import natural_key
-from acclimate.data.sources import (
-    has_test_split,
-    item_folder,
-    open_domain,
-    open_source,
-    open_target,
-    shared_classes,
-)
+from acclimate.data.sources import open_domain, open_source, open_target, shared_classes
+from acclimate.data.specs import has_test_split, item_folder
 
 CLASSES = ("cat", "dog")
 

@@ -9,15 +9,8 @@ import pytest
 import torch
 
 from acclimate.core.errors import DataError, UnknownNameError
-from acclimate.data.sources import (
-    is_picture_list,
-    item_folder,
-    open_domain,
-    open_source,
-    open_target,
-    resolve,
-    shared_classes,
-)
+from acclimate.data.sources import open_domain, open_source, open_target, shared_classes
+from acclimate.data.specs import is_picture_list, item_folder, resolve
 
 ROWS = [
     ("Art/1.png", "Art", "train", "cup"),

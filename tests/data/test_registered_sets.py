@@ -13,7 +13,7 @@ from acclimate.data import datasets
 from acclimate.data.domain import SparseStore
 from acclimate.data.files import FileFinder
 from acclimate.data.sets import blobs, digits, digits_m, moons
-from acclimate.data.sources import has_test_split
+from acclimate.data.specs import has_test_split
 
 GENERATED = (
     *("digits", "digits-m", "digits-m-skewed", "font-digits"),

@@ -18,7 +18,8 @@ from acclimate.data import picture_cache
 from acclimate.data.decoded_pictures import MemoryMappedStore
 from acclimate.data.file_store import FileStore
 from acclimate.data.picture_cache import PictureCache
-from acclimate.data.sources import item_folder, open_source, open_target, shared_classes
+from acclimate.data.sources import open_source, open_target, shared_classes
+from acclimate.data.specs import item_folder
 
 
 def png(number):

@@ -74,7 +74,8 @@ def show(
 def _open(name: str, split: str | None, count: int, seed: int, options: dict[str, str]) -> Domain:
     from acclimate.data import Dataset
     from acclimate.data.people import open_people
-    from acclimate.data.sources import item_folder, open_domain, resolve
+    from acclimate.data.sources import open_domain
+    from acclimate.data.specs import item_folder, resolve
 
     found = resolve(name)
     if split is None:

@@ -115,6 +115,13 @@ def fit(
         bool,
         typer.Option("--unlabelled-target", help="The target's subfolders are no classes."),
     ] = False,
+    transductive: Annotated[
+        bool,
+        typer.Option(
+            "--transductive",
+            help="Adapt to all target items and evaluate on the same, as the literature on photos does.",
+        ),
+    ] = False,
     classes: ClassesOption = None,
     target_labels: Annotated[
         str | None,
@@ -195,8 +202,9 @@ def fit(
         given.setdefault("devices", started[0])
         given.setdefault("nodes", started[1])
     minutes = _minutes(given, budget, settings or [], baseline)
-    if not unlabelled_target:
-        del given["unlabelled_target"]
+    for name in ("unlabelled_target", "transductive"):
+        if not given[name]:
+            del given[name]
     from acclimate.cli.fit_result import say
     from acclimate.cli.processes import leave_group
 

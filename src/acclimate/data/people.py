@@ -19,7 +19,8 @@ from acclimate.data.images import check_options, check_width
 from acclimate.data.picture_cache import default_picture_cache
 from acclimate.data.picture_tables import PictureTable
 from acclimate.data.registry import PEOPLE_SIZE, IdentityProtocol
-from acclimate.data.sources import Cache, resolve
+from acclimate.data.sources import Cache
+from acclimate.data.specs import resolve
 
 ALL, TRAIN, TEST = "all", "train", "test"
 

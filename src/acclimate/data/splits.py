@@ -195,6 +195,16 @@ def split_target(
     return parts._replace(labelled=_labelled(domain, adapted, labelled, seed))
 
 
+def whole_target(domain: Domain) -> TargetSplits:
+    """All three parts are all of ``domain``: the fully transductive protocol of the literature on photos.
+
+    A model is measured on the very items that it was adapted to, without their labels. Raises
+    ``DataError`` for fewer than 10 items.
+    """
+    _check_target(domain, None)
+    return _without_labels(domain, domain, domain, domain.skipped)
+
+
 def _adapted_last(
     domain: Domain, order: Tensor, groups: Tensor, cuts: tuple[int, int], labelled: LabelledItems
 ) -> tuple[Tensor, int, int]:

@@ -25,7 +25,7 @@ from acclimate.data.people import (
 )
 from acclimate.data.picture_tables import PictureTable
 from acclimate.data.registry import Dataset
-from acclimate.data.sources import resolve
+from acclimate.data.specs import resolve
 from acclimate.retrieval.metrics import cross_camera_metrics
 from acclimate.serve.people import notes_for_models
 from acclimate.training.inference import LoadedModel

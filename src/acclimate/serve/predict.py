@@ -14,7 +14,7 @@ from torch import Tensor
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.images import Fit, decode, in_threads
-from acclimate.data.sources import is_picture_list
+from acclimate.data.specs import is_picture_list
 from acclimate.data.table_domains import is_table
 from acclimate.serve.annotate import AnnotationFolder
 from acclimate.serve.evaluate import check_shape, open_for

@@ -10,7 +10,7 @@ import torch
 from acclimate.core.records import read_record
 from acclimate.data import Dataset
 from acclimate.data.domain import Domain
-from acclimate.data.sources import has_test_split, item_folder, resolve
+from acclimate.data.specs import has_test_split, item_folder, resolve
 from acclimate.data.table_domains import is_table
 from acclimate.serve.evaluate import open_for
 from acclimate.serve.predictions import Prediction, most_probable, write_predictions

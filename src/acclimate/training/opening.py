@@ -17,13 +17,12 @@ from acclimate.data.preprocessing import Given, Preprocessing, fit_preprocessing
 from acclimate.data.sources import (
     FOLDER_CHANNELS,
     FOLDER_SIZE,
-    item_folder,
     open_domain,
     open_source,
     open_target,
-    resolve,
     shared_classes,
 )
+from acclimate.data.specs import item_folder, resolve
 from acclimate.data.table_domains import Tables, learn_tables
 from acclimate.models.network import InputFacts, NetworkOptions, networks
 from acclimate.training.frozen import PictureFeatures, features_of

@@ -30,6 +30,9 @@ class FitSettings(Options):
     source: str | tuple[str, ...] = Field(min_length=1, description="one, or several of one task")
     target: str = Field(min_length=1)
     unlabelled_target: bool = Field(False, description="take a target folder as plain images")
+    transductive: bool = Field(
+        False, description="adapt to all target items and evaluate on the same"
+    )
     classes: Literal["all", "shared"] = Field(
         "all", description="shared = leave out what only one of the two domains has"
     )
@@ -189,6 +192,7 @@ class FitSettings(Options):
         wrong = {
             "--resize": self.resize is not None,
             "--fit crop": self.fit == "crop",
+            "--transductive": self.transductive,
             "--classes shared": self.classes == "shared",
             "--target-labels": self.target_labels is not None,
             "--losses-per-process": self.joint_losses is False,
@@ -205,6 +209,14 @@ class FitSettings(Options):
         """Height and width of what is retrieved: as set, or 128 × 48, or of that ratio."""
         height = self.size or PERSON[0]
         return height, self.width or round(height * PERSON[1] / PERSON[0])
+
+    @model_validator(mode="after")
+    def _labels_are_not_measured_on(self) -> FitSettings:
+        if self.transductive and self.target_labels is not None:
+            raise ValueError(
+                "--target-labels would be of items that --transductive evaluates on: leave one out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _something_to_do(self) -> FitSettings:

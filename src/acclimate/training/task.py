@@ -17,8 +17,14 @@ from acclimate.data.identity_splits import split_identities, split_retrieval_tar
 from acclimate.data.labelled_items import read_labelled_items
 from acclimate.data.people import has_people_test, people_protocol
 from acclimate.data.preprocessing import Preprocessing
-from acclimate.data.sources import has_test_split
-from acclimate.data.splits import SourceSplits, TargetSplits, split_source, split_target
+from acclimate.data.specs import has_test_split, whole_split
+from acclimate.data.splits import (
+    SourceSplits,
+    TargetSplits,
+    split_source,
+    split_target,
+    whole_target,
+)
 from acclimate.data.table_domains import Tables
 from acclimate.models import networks
 from acclimate.training.frozen import PictureFeatures
@@ -77,9 +83,12 @@ def open_task(settings: FitSettings) -> Task:
     source_splits, first = _split_source(settings, source)
     # splits are copies: let go of the whole before the next one is opened
     source = emptied(source)
-    target = opening.target(source)
+    split = whole_split(settings.target) if settings.transductive else "train"
+    target = opening.target(source, split)
     _check_shapes(source, target)
-    test = opening.target(source, "test") if has_test_split(settings.target) else None
+    test = None
+    if has_test_split(settings.target) and not settings.transductive:
+        test = opening.target(source, "test")
     joined = _join(opening, source, (source_splits, first), target, test)
     return replace(joined, tables=opening.tables, features=opening.features)
 
@@ -126,10 +135,14 @@ def _join(
     settings = opening.settings
     few = settings.target_labels
     labelled = read_labelled_items(Path(few), target) if isinstance(few, str) else few
-    parts = split_target(target, test=test, seed=settings.split_seed, labelled=labelled)
-    summary = _summarise(
-        target, source, adapt=parts.adapt, validation=parts.validation, evaluate=parts.evaluate
-    )
+    if settings.transductive:
+        parts = whole_target(target)
+        summary = _summarise(target, source, all=parts.adapt)
+    else:
+        parts = split_target(target, test=test, seed=settings.split_seed, labelled=labelled)
+        summary = _summarise(
+            target, source, adapt=parts.adapt, validation=parts.validation, evaluate=parts.evaluate
+        )
     preprocessing = opening.preprocessing(split[0].train, parts.adapt)
     shape = opening.seen(source.input_shape) if source.is_image else source.input_shape
     spec = Spec(shape, source.class_names, len(settings.sources))
@@ -199,6 +212,10 @@ def oracle_source(task: Task) -> SourceSplits:
     if oracle is None:
         raise ConfigurationError(
             "train-on-target is an oracle and needs a target with labels; this target has none"
+        )
+    if len(task.target.adapt) == task.summaries[1].items.get("all"):
+        raise ConfigurationError(
+            "train-on-target would be measured on the very labels it learnt: leave out --transductive"
         )
     validation = replace(task.target.validation, labels=oracle.validation)
     return SourceSplits(oracle.training_domain(), validation)
