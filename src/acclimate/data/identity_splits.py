@@ -26,8 +26,8 @@ def split_identities(
     """Set aside the pictures of a ``fraction`` of the identities, of ``maximum`` at most.
 
     Only identities that can be found again are set aside: seen by two cameras or more, on two
-    pictures or more where cameras are unknown. All others stay in ``train``, where those with a
-    single picture serve as somebody else; a note there counts them. No identity is in both parts,
+    pictures or more where cameras are unknown. All others stay in ``train``; those with a
+    single picture make no pair and are never drawn, and a note counts them. No identity is in both parts,
     and the same ``seed`` gives the same ones. Raises ``DataError`` without identities, and for
     fewer than four that can be found again.
     """
@@ -48,7 +48,7 @@ def split_identities(
     train = domain.subset(_where(~chosen))
     single = int((domain.labels.bincount(minlength=len(domain.class_names)) == 1).sum())
     if single:
-        note = f"{single} people are on a single picture, which shows the others somebody else"
+        note = f"{single} people are on a single picture, of which there is no pair: not trained on"
         train = replace(train, notes=(note,))
     return SourceSplits(train, domain.subset(_where(chosen)))
 

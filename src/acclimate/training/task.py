@@ -104,6 +104,9 @@ def _open_retrieval(settings: FitSettings) -> Task:
     ours = split_identities(source, seed=settings.split_seed)
     protocol = None if target.labels is None else people_protocol(settings.target)
     theirs = split_retrieval_target(target, protocol, test=test, seed=settings.split_seed)
+    # what was found in cutting belongs to what is said of the data
+    source = replace(source, notes=(*source.notes, *ours.train.notes))
+    target = replace(target, notes=(*target.notes, *theirs.adapt.notes))
     summaries = (
         _summarise(source, source, train=ours.train, validation=ours.validation),
         _summarise(target, target, adapt=theirs.adapt, evaluate=theirs.evaluate),
