@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from acclimate.algorithms.cluster_pseudo_labels import ClusterPseudoLabels
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.core.records import read_record
 from acclimate.retrieval.cameras import CameraMeans
@@ -132,7 +133,7 @@ class StopAt(Observer):
 CLUSTERED = {
     "algorithm": "dann+cluster-pseudo-labels+camera-centring",
     "algorithm_options": {
-        "cluster-pseudo-labels.rounds": 3,
+        "cluster-pseudo-labels.rounds": 2,  # of 6 steps; checkpoints lie in between, at 4 and 8
         "cluster-pseudo-labels.clusters_by": "mutual",
         "cluster-pseudo-labels.share": 1.0,
     },
@@ -152,7 +153,20 @@ def test_clusters_survive_an_interruption(stopped, settings_of, tensors_of, tmp_
     names = [
         sorted(p.name for p in (tmp_path / n / "clusters").iterdir()) for n in ("whole", "parts")
     ]
-    assert names[0] == names[1] == [f"round-{k:03d}.npz" for k in (1, 2, 3)]
+    assert names[0] == names[1] == [f"round-{k:03d}.npz" for k in (1, 2)]
+
+
+def test_within_a_round_clusters_stay_what_they_were(settings_of, monkeypatch, tmp_path):
+    """The run is continued at step 8, where another network would form other clusters than at 6."""
+    settings = settings_of(**CLUSTERED)
+    with pytest.raises(KeyboardInterrupt):
+        fit(settings, tmp_path / "run", baseline=False, observer=StopAt(10))
+
+    def formed(*given):
+        raise AssertionError("clusters were formed within a round")
+
+    monkeypatch.setattr(ClusterPseudoLabels, "clusters", formed)
+    fit(settings, tmp_path / "run", baseline=False, resume=True)
 
 
 def test_the_first_round_of_a_fresh_network_has_no_clusters(settings_of, tmp_path):
