@@ -101,7 +101,8 @@ def _members(labels: np.ndarray) -> list[np.ndarray]:
 def _check_batch(batch_size: int, images_per_identity: int) -> None:
     if images_per_identity < 2:
         raise ConfigurationError(
-            f"{images_per_identity} picture of an identity makes no pair; give --set objective.images_per_identity=2"
+            f"{images_per_identity} picture of an identity makes no pair; give --set "
+            "objective.images_per_identity=2"
         )
     if batch_size % images_per_identity or batch_size < images_per_identity:
         nearest = max(1, round(batch_size / images_per_identity)) * images_per_identity
