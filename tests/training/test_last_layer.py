@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-import acclimate.training.run
+import acclimate.training.evaluate
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.records import read_record
 from acclimate.models.files import read_model
@@ -102,7 +102,7 @@ def test_stopped_after_the_layer_was_put_on(name, settings_of, tensors_of, tmp_p
         raise StoppedError
 
     with monkeypatch.context() as changed:
-        changed.setattr(acclimate.training.run, "write_samples", stop)
+        changed.setattr(acclimate.training.evaluate, "write_samples", stop)
         with pytest.raises(StoppedError):
             fit(settings, tmp_path / "cut", baseline=False)
     before = tensors_of(tmp_path / "cut" / "model.safetensors")
