@@ -14,9 +14,9 @@ from photo_trees import one_line
 from PIL import Image
 
 from acclimate.core.errors import ConfigurationError
+from acclimate.core.types import GALLERY, PROBE
 from acclimate.data import datasets
 from acclimate.data.check import check_dataset
-from acclimate.data.domain import GALLERY, PROBE
 from acclimate.data.files import FileFinder
 from acclimate.data.registry import ANY_SIZE, IdentityProtocol
 from acclimate.data.sets import cuhk03, market_1501

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acclimate.core.errors import DataError
+from acclimate.core.types import GALLERY, PROBE
 from acclimate.data import datasets
-from acclimate.data.domain import GALLERY, PROBE, Domain, ResidentStore
+from acclimate.data.domain import Domain, ResidentStore
 from acclimate.data.identity_splits import split_identities, split_retrieval_target
 from acclimate.data.registry import IdentityProtocol
 

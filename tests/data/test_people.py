@@ -11,9 +11,9 @@ from people_trees import write_market, write_people, write_viper
 from PIL import Image
 
 from acclimate.core.errors import AcclimateError, ConfigurationError, DataError, UnknownNameError
+from acclimate.core.types import GALLERY, PROBE
 from acclimate.data import picture_cache
 from acclimate.data.decoded_pictures import MemoryMappedStore
-from acclimate.data.domain import GALLERY, PROBE
 from acclimate.data.file_store import FileStore
 from acclimate.data.people import has_people_test, open_people, people_protocol
 from acclimate.data.picture_cache import PictureCache

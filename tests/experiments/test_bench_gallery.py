@@ -9,6 +9,7 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch.utils.flop_counter import FlopCounterMode
 
+from acclimate.core.errors import RunError
 from acclimate.experiments import bench_gallery as module
 from acclimate.experiments.bench_gallery import (
     Figures,
@@ -99,5 +100,5 @@ def test_the_table(acclimate, monkeypatch):
 
 def test_what_goes_wrong_there_is_said_here(acclimate):
     # fails in the process that measures, not before
-    with pytest.raises(module.RunError, match="search: "):
+    with pytest.raises(RunError, match="search: "):
         module._apart("search", Size(5, 100, 4, 0), 1)

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+PROBE, GALLERY = 1, 2
+"""Bits of what an item of a retrieval test is for; 3 for both."""
+
 
 @dataclass(frozen=True)
 class Spec:

@@ -13,9 +13,6 @@ from torch import Tensor
 
 from acclimate.core.errors import DataError
 
-PROBE, GALLERY = 1, 2
-"""What an item of a retrieval test is for; 3 for both."""
-
 Labels = Literal["required", "if present", "ignored"]
 """What a domain is opened with; *required* ones are an error where there are none."""
 

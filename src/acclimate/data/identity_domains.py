@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 
 from acclimate.core.errors import DataError
-from acclimate.data.domain import GALLERY, PROBE, Domain
+from acclimate.core.types import GALLERY, PROBE
+from acclimate.data.domain import Domain
 from acclimate.data.file_store import RESIDENT_LIMIT, open_listing
 from acclimate.data.folders import Listing
 from acclimate.data.images import Pictures, dimensions

@@ -35,7 +35,7 @@ def list_market(root: Path, split: str) -> Listing:
 
     Raises ``DataError`` for a missing or empty folder, and a name that does not parse.
     """
-    from acclimate.data.domain import GALLERY, PROBE  # which brings torch
+    from acclimate.core.types import GALLERY, PROBE  # which brings torch
 
     roles = {QUERY: PROBE, GALLERY_FOLDER: GALLERY}
     pictures: list[PersonPicture] = []

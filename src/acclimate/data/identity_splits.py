@@ -9,7 +9,8 @@ from torch import Tensor
 
 from acclimate.core.errors import DataError
 from acclimate.core.seeding import generator
-from acclimate.data.domain import GALLERY, PROBE, Domain
+from acclimate.core.types import GALLERY, PROBE
+from acclimate.data.domain import Domain
 from acclimate.data.identity_domains import check_matches, seen_twice
 from acclimate.data.registry import IdentityProtocol
 from acclimate.data.splits import MINIMUM_TARGET_ITEMS, OracleLabels, SourceSplits, TargetSplits

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acclimate.core.errors import DataError
-from acclimate.data.domain import GALLERY, PROBE, Labels
+from acclimate.core.types import GALLERY, PROBE
+from acclimate.data.domain import Labels
 from acclimate.data.folders import Listing, join_names
 from acclimate.data.frames import SEPARATORS, plain_name
 from acclimate.data.identity_names import PersonPicture, listing_of

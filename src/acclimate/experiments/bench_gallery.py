@@ -5,19 +5,19 @@ Every measurement has a process of its own, so that its memory is its own; they 
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psutil
 import torch
 from torch import Tensor
 
-from acclimate.core.errors import ConfigurationError, RunError
+from acclimate.core.errors import ConfigurationError
+from acclimate.experiments.own_process import in_own_process
 from acclimate.retrieval.descriptors import normalised
 from acclimate.retrieval.metrics import retrieval_metrics
 from acclimate.retrieval.search import ITEMS, PROBES, search
@@ -162,28 +162,12 @@ def average_precision_by_loop(inputs: Inputs, probe: int) -> float | None:
 
 
 def _apart(side: str, size: Size, threads: int) -> Figures:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_measure, args=(theirs, side, size, threads))
-    process.start()
-    theirs.close()
-    try:
-        found = ours.recv()
-    except EOFError:
-        found = "it ended without a word; was there enough memory?"
-    process.join()
-    if isinstance(found, str):
-        raise RunError(f"{side}: {found}")
-    return Figures(*found)
+    return Figures(*in_own_process(side, _measure, side, size, threads))
 
 
-def _measure(pipe: Any, side: str, size: Size, threads: int) -> None:
-    """One measurement, in a process of its own."""
+def _measure(side: str, size: Size, threads: int) -> tuple[float, float, float | None]:
     torch.set_num_threads(threads)
-    try:
-        pipe.send(_figures(side, make_inputs(size), size.neighbours))
-    except Exception as error:  # whatever went wrong is said by the other process
-        pipe.send(" ".join(f"{type(error).__name__}: {error}".split()))
+    return _figures(side, make_inputs(size), size.neighbours)
 
 
 def _figures(side: str, inputs: Inputs, count: int) -> tuple[float, float, float | None]:

@@ -6,7 +6,6 @@ a comparison take turns. A method may be compared with several others.
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import time
 import warnings
@@ -18,8 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from acclimate.core.errors import RunError, UnknownNameError, near_miss
+from acclimate.core.errors import UnknownNameError, near_miss
 from acclimate.experiments.amazon.representations import Part, Representations, Task
+from acclimate.experiments.own_process import in_own_process
 
 SOURCE, TARGET = "books", "dvd"
 COMPONENTS = 100
@@ -230,45 +230,32 @@ def _median(rounds: Sequence[Figures]) -> Figures:
 
 
 def _apart(comparison: Comparison, side: str, threads: int | None, task: Task | None) -> Figures:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+    whose = "ours" if side == "ours" else comparison.other
     # the comparison's place: its functions are not to be pickled
     place = COMPARISONS.index(comparison)
-    process = context.Process(target=_measure, args=(theirs, place, side, threads, task))
-    process.start()
-    theirs.close()
-    try:
-        found = ours.recv()
-    except EOFError:
-        found = "it ended without a word; was there enough memory?"
-    process.join()
-    if isinstance(found, str):
-        whose = "ours" if side == "ours" else comparison.other
-        raise RunError(f"{comparison.name}, {whose}: {found}")
-    return Figures(*found)
+    arguments = (place, side, threads, task)
+    return Figures(*in_own_process(f"{comparison.name}, {whose}", _measure, *arguments))
 
 
-def _measure(pipe: Any, place: int, side: str, threads: int | None, task: Task | None) -> None:
-    """One measurement, in a process of its own."""
+def _measure(
+    place: int, side: str, threads: int | None, task: Task | None
+) -> tuple[float, float, float]:
     from threadpoolctl import threadpool_limits
 
     from acclimate.training.devices import peak_memory_mib
 
     warnings.simplefilter("ignore")
     comparison = COMPARISONS[place]
-    try:
-        task = _task(comparison.features) if task is None else task
-        with threadpool_limits(threads):
-            adapt = comparison.ours if side == "ours" else comparison.theirs
-            start = time.perf_counter()
-            found = adapt(task)
-            seconds = time.perf_counter() - start
-            peak = peak_memory_mib()
-        machine = LogisticRegression(C=comparison.strength, solver="liblinear")
-        machine.fit(found.source, task.source.labels, sample_weight=found.weights)
-        pipe.send((seconds, peak, machine.score(found.test, task.test.labels)))
-    except Exception as error:  # whatever went wrong is said by the other process
-        pipe.send(" ".join(f"{type(error).__name__}: {error}".split()))
+    task = _task(comparison.features) if task is None else task
+    with threadpool_limits(threads):
+        adapt = comparison.ours if side == "ours" else comparison.theirs
+        start = time.perf_counter()
+        found = adapt(task)
+        seconds = time.perf_counter() - start
+        peak = peak_memory_mib()
+    machine = LogisticRegression(C=comparison.strength, solver="liblinear")
+    machine.fit(found.source, task.source.labels, sample_weight=found.weights)
+    return seconds, peak, machine.score(found.test, task.test.labels)
 
 
 def _task(features: str) -> Task:

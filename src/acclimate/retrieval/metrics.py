@@ -9,10 +9,10 @@ from torch import Tensor
 
 from acclimate.core.errors import ConfigurationError, DataError
 from acclimate.core.records import RetrievalMetrics
+from acclimate.core.types import GALLERY, PROBE
 from acclimate.retrieval.descriptors import check_length, pair_numbers
 from acclimate.retrieval.search import TILE, check_comparable, inner_products, padded
 
-PROBE, GALLERY = 1, 2  # bits of an item's role, as a domain has them
 PROBES = 1024  # ranked together where the gallery is small
 HELD = 1 << 25  # similarities, 128 MiB; 64 probes at least
 CACHED = 1 << 20  # similarities that are counted together, 4 MiB

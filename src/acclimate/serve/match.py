@@ -13,7 +13,7 @@ from torch import Tensor
 
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.files import replace_atomically
-from acclimate.data.domain import GALLERY, PROBE
+from acclimate.core.types import GALLERY, PROBE
 from acclimate.retrieval.search import first_largest, search
 from acclimate.serve.descriptor_file import SUFFIX, fingerprint, keeping_descriptors
 from acclimate.serve.people import find_side

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import torch
 from torch import Tensor
 
 from acclimate.core.errors import RecordError
-from acclimate.core.files import replace_atomically
 from acclimate.core.records import Evaluation, PlaceMetrics, RunRecord
 from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
@@ -21,17 +18,12 @@ from acclimate.training.inference import outputs
 from acclimate.training.probes import changed_logits, mixed_logits
 from acclimate.training.samples import write_samples
 from acclimate.training.shift import write_shift
-from acclimate.training.stored import spread
+from acclimate.training.stored import DAMAGED, read_tensors, save_arrays, spread
 from acclimate.training.task import Task
 from acclimate.validators import Evidence, validators
 from acclimate.validators.estimate import estimate_accuracy
 from acclimate.validators.metrics import labelled_metrics, macro_auroc, place_metrics
 
-DAMAGED = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What reading an archive raises that is not whole."""
 ORACLE_CURVE = 2500
 ORACLE_VALIDATION = "oracle-target-validation-accuracy"
 
@@ -179,16 +171,13 @@ def store_evidence(path: Path, evidence: Evidence) -> None:
     if evidence.changed_logits is not None and evidence.mixed_logits is not None:
         arrays["changed_logits"] = _half(evidence.changed_logits)
         arrays["mixed_logits"] = _half(evidence.mixed_logits)
-    with replace_atomically(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    save_arrays(path, arrays, compressed=False)
 
 
 def read_evidence(path: Path) -> Evidence:
     """What ``store_evidence`` kept; raises ``RecordError`` in one line for a file that is not whole."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
-        made = {name: a.float() if a.is_floating_point() else a for name, a in arrays.items()}
+        made = read_tensors(path)
         probed = torch.arange(len(made["target_logits"])) if "changed_logits" in made else None
         return Evidence(**made, probed=probed)
     except DAMAGED as error:

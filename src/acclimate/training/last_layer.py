@@ -12,6 +12,7 @@ from acclimate.core.seeding import derive_seed, generator
 from acclimate.data.domain import Domain
 from acclimate.models.network import Network
 from acclimate.training.evaluate import Evaluator
+from acclimate.training.evaluators import LooksAtCheckpoints
 from acclimate.training.parts import makers_of_last_layers
 from acclimate.training.settings import FitSettings
 from acclimate.validators import Evidence, validators
@@ -24,7 +25,7 @@ def replace_last_layer(
     network: Network,
     algorithm: Algorithm,
     labelled: Domain,
-    evaluator: object,
+    evaluator: LooksAtCheckpoints,
     settings: FitSettings,
 ) -> str | None:
     """Let ``algorithm`` replace the last layer of ``network``; returns its note, or ``None``.
@@ -32,8 +33,9 @@ def replace_last_layer(
     The features are those of the trained network on the items it was trained on, without
     augmentation; candidates are scored by the run's validator on the held-out parts.
     """
-    if not makers_of_last_layers(algorithm) or not isinstance(evaluator, Evaluator):
+    if not makers_of_last_layers(algorithm):
         return None
+    assert isinstance(evaluator, Evaluator)  # whoever makes a last layer classifies
     source = _some(labelled, settings.seed, "source")
     target = _some(evaluator.task.target.adapt, settings.seed, "target")
     assert source.labels is not None

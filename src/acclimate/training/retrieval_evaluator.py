@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from acclimate.core.errors import RecordError
-from acclimate.core.files import replace_atomically
 from acclimate.core.records import Evaluation, RetrievalMetrics, RunRecord
 from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
@@ -19,11 +17,11 @@ from acclimate.retrieval.cameras import FILE_NAME as CAMERAS
 from acclimate.retrieval.cameras import CameraMeans
 from acclimate.retrieval.descriptors import with_mirror_images
 from acclimate.retrieval.metrics import cross_camera_metrics
-from acclimate.training.evaluate import DAMAGED, ORACLE_VALIDATION
+from acclimate.training.evaluate import ORACLE_VALIDATION
 from acclimate.training.inference import descriptors
 from acclimate.training.probes import changed_descriptors
 from acclimate.training.retrieval_samples import write_retrieval_samples
-from acclimate.training.stored import spread
+from acclimate.training.stored import DAMAGED, read_tensors, save_arrays, spread
 from acclimate.training.task import Task
 from acclimate.validators.retrieval import RetrievalEvidence, retrieval_validators
 
@@ -140,8 +138,7 @@ class RetrievalEvaluator:
             name: (each.half() if each.is_floating_point() else each).numpy()
             for name, each in kept.items()
         }
-        with replace_atomically(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+        save_arrays(path, arrays, compressed=False)
 
     def finish(self, network: Network, record: RunRecord, folder: Path, seed: int) -> None:
         """Measure the chosen checkpoint into ``record`` and write what the report looks at."""
@@ -159,13 +156,8 @@ class RetrievalEvaluator:
 def read_retrieval_evidence(path: Path) -> RetrievalEvidence:
     """What ``RetrievalEvaluator.store`` kept; raises ``RecordError`` for a file that is not whole."""
     try:
-        # opened here, since numpy leaves a damaged file open
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
-        made = {name: a.float() if a.is_floating_point() else a for name, a in arrays.items()}
-        evidence = RetrievalEvidence(
-            **{"source_cameras": None, "target_cameras": None, **made}  # type: ignore[arg-type]
-        )
+        made = {"source_cameras": None, "target_cameras": None, **read_tensors(path)}
+        evidence = RetrievalEvidence(**made)
         _check_sizes(evidence)
         return evidence
     except DAMAGED as error:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from acclimate.core.files import replace_atomically, write_text_atomically
+from acclimate.core.files import write_text_atomically
 from acclimate.data.domain import Domain
-from acclimate.training.stored import spread
+from acclimate.training.stored import save_arrays, spread
 from acclimate.training.task import Task
 
 
@@ -31,20 +31,15 @@ def write_retrieval_samples(folder: Path, task: Task, source: Tensor, target: Te
         **_cameras("source", validation, ours),
         **_cameras("target", evaluate, theirs),
     }
-    _save(folder / "samples.npz", arrays)
+    save_arrays(folder / "samples.npz", arrays)
     names = {
         "source": [validation.name_of(int(index)) for index in ours],
         "target": [evaluate.name_of(int(index)) for index in theirs],
     }
     write_text_atomically(folder / "item_names.json", json.dumps(names))
     if task.oracle_labels is not None:
-        _save(folder / "oracle.npz", {"target_labels": task.oracle_labels[theirs].numpy()})
+        save_arrays(folder / "oracle.npz", {"target_labels": task.oracle_labels[theirs].numpy()})
 
 
 def _cameras(side: str, domain: Domain, indices: Tensor) -> dict[str, np.ndarray]:
     return {} if domain.cameras is None else {f"{side}_cameras": domain.cameras[indices].numpy()}
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with replace_atomically(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

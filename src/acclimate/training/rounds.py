@@ -15,12 +15,12 @@ from torch import Tensor
 
 from acclimate.algorithms import Algorithm
 from acclimate.core.errors import RunError
-from acclimate.core.files import replace_atomically
 from acclimate.core.types import Batch
 from acclimate.data.batches import BatchSource, make_batches
 from acclimate.data.loader import BatchLoader
 from acclimate.models.network import Network
 from acclimate.training.retrieval_evaluator import RetrievalEvaluator
+from acclimate.training.stored import save_arrays
 
 FOLDER = "clusters"
 FEWEST = 2  # clusters; a single one leaves no pair of different people
@@ -117,5 +117,4 @@ class Rounds:
 
     def _save(self, path: Path, clusters: Tensor) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replace_atomically(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, clusters=clusters.numpy())
+        save_arrays(path, {"clusters": clusters.numpy()})

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from acclimate.core.files import replace_atomically, write_text_atomically
+from acclimate.core.files import write_text_atomically
 from acclimate.data.domain import Domain, Store
-from acclimate.training.stored import spread
+from acclimate.training.stored import save_arrays, spread
 from acclimate.training.task import Task
 
 THUMBNAIL = 64  # pixels of the longer side
@@ -47,14 +47,14 @@ def write_samples(
         **_thumbnails("target", evaluate, theirs),
         **_large("target", evaluate, theirs, worth_a_look(logits, labels)),
     }
-    _save(folder / "samples.npz", arrays)
+    save_arrays(folder / "samples.npz", arrays)
     names = {
         "source": [validation.name_of(int(index)) for index in ours],
         "target": [evaluate.name_of(int(index)) for index in theirs],
     }
     write_text_atomically(folder / "item_names.json", json.dumps(names))
     if labels is not None:
-        _save(folder / "oracle.npz", {"target_labels": labels.numpy()})
+        save_arrays(folder / "oracle.npz", {"target_labels": labels.numpy()})
 
 
 def worth_a_look(logits: Tensor, labels: Tensor | None) -> Tensor:
@@ -110,8 +110,3 @@ def _shrunk(pictures: Store, indices: Tensor, longest: int) -> np.ndarray:
             stored = small.round().to(torch.uint8).permute(0, 2, 3, 1)
         parts.append(stored)
     return torch.cat(parts).numpy()
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with replace_atomically(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

@@ -1,9 +1,24 @@
-"""How much of a domain is kept for later: the same bound, and the same items, everywhere."""
+"""What is kept of a domain for later: the same bound, the same items, the same archives everywhere."""
 
 from __future__ import annotations
 
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
+
+from acclimate.core.files import replace_atomically
+
+DAMAGED = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading an archive raises that is not whole, or not what was written."""
 
 STORED = 1000
 """Items of each domain that are kept with a checkpoint and for the report."""
@@ -16,3 +31,18 @@ def spread(count: int, wanted: int = STORED) -> Tensor:
     tensor([0, 2, 4])
     """
     return torch.linspace(0, count - 1, min(count, wanted)).round().long()
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = True) -> None:
+    """Write an .npz archive, whole or not at all."""
+    save: Any = np.savez_compressed if compressed else np.savez
+    with replace_atomically(path) as temporary, open(temporary, "wb") as file:
+        save(file, **arrays)
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """The tensors of an archive, floating ones in float32; raises one of ``DAMAGED`` where it cannot."""
+    # opened here, since numpy leaves a damaged file open
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
+    return {name: a.float() if a.is_floating_point() else a for name, a in arrays.items()}
