@@ -23,7 +23,7 @@ endif
 install: $(STAMP)  ## make .venv with acclimate and the tools that check it
 	@echo "$(BIN)/acclimate is ready"
 
-demo: $(STAMP)  ## train the built-in task and write its report (about two minutes)
+demo: $(STAMP)  ## train the built-in task and write its report (about three minutes)
 	@$(BIN)/acclimate demo
 
 test: lint  ## style, types and tests
