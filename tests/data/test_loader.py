@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from acclimate.core.types import Blend
 from acclimate.data.augmentation import PRESETS, Augmentation, augmentation_pair
 from acclimate.data.batches import make_batches
 from acclimate.data.domain import Domain, ResidentStore
@@ -102,7 +103,7 @@ def test_the_stored_data_are_left_alone():
 
 def test_blended_source_pictures_are_lerps_of_the_batch():
     plain = make_loader(pictures("s"), pictures("t"), Preprocessing(kind="none"))
-    mixed = replace(plain, blend=0.4)
+    mixed = replace(plain, blend=Blend(0.4))
     for ours, theirs in zip(mixed.between(0, 4), plain.between(0, 4), strict=True):
         assert torch.equal(ours.target, theirs.target)
         assert torch.equal(ours.source_labels, theirs.source_labels)
@@ -116,7 +117,7 @@ def test_vectors_are_never_blended():
     preprocessing = fit_preprocessing("standard", source, target)
     plain = make_loader(source, target, preprocessing)
     for ours, theirs in zip(
-        replace(plain, blend=0.4).between(0, 3), plain.between(0, 3), strict=True
+        replace(plain, blend=Blend(0.4, 1.0)).between(0, 3), plain.between(0, 3), strict=True
     ):
         assert torch.equal(ours.source, theirs.source)
 
@@ -154,7 +155,7 @@ def test_every_preset_gives_every_view_the_side_of_the_crop(name, crop):
     augmentation, weak = augmentation_pair(name)
     preprocessing = Preprocessing(kind="none", crop=crop)
     loader = make_loader(noisy("s"), noisy("target"), preprocessing, augmentation, weak)
-    loader = replace(loader, labelled_target=loader.source, blend=0.5)
+    loader = replace(loader, labelled_target=loader.source, blend=Blend(0.5, 0.5))
     side = (6, 3, 9, 11) if crop is None else (6, 3, 5, 5)
     for batch in loader.between(0, 2):
         for view in (batch.source, batch.target, batch.target_weak, batch.labelled_target.inputs):
@@ -166,7 +167,7 @@ def test_every_preset_gives_every_view_the_side_of_the_crop(name, crop):
 def test_crops_are_blended_as_they_are_seen():
     preprocessing = Preprocessing(kind="none", crop=5)
     plain = make_loader(noisy("s"), noisy("target"), preprocessing, PRESETS["crop-flip"][0])
-    mixed = replace(plain, blend=0.5)
+    mixed = replace(plain, blend=Blend(0.5))
     for ours, theirs in zip(mixed.between(0, 3), plain.between(0, 3), strict=True):
         shares = torch.linspace(0, 0.5, 6).view(-1, 1, 1, 1)
         expected = (1 - shares) * theirs.source + shares * theirs.target

@@ -22,6 +22,7 @@ from acclimate.experiments.selection import (
 from acclimate.experiments.trust import (
     LAST,
     cells,
+    changes,
     confusion,
     regret,
     trust,
@@ -32,7 +33,10 @@ from acclimate.validators.estimators import look
 
 def make_scored(algorithm, accuracies, scores, seed=0, verdict=None):
     """A finished run, of which the last checkpoint is chosen, that says so much of itself."""
-    record = SimpleNamespace(oracle_target_metrics=SimpleNamespace(accuracy=accuracies[-1]))
+    record = SimpleNamespace(
+        oracle_target_metrics=SimpleNamespace(accuracy=accuracies[-1]),
+        uses_target_labels=algorithm == "train-on-target",
+    )
     job = SelectionJob(TASKS[0], "default", algorithm, seed)
     arrays = {name: np.array(values) for name, values in scores.items()}
     return Scored(job, record, np.array(accuracies), arrays, -1, None, verdict)
@@ -115,6 +119,28 @@ def test_verdicts_are_held_against_what_happened():
     assert found["helped"] == {"helped": 1, "cannot tell": 0, "hurt": 0}
     assert found["little"] == {"helped": 1, "cannot tell": 0, "hurt": 0}
     assert found["hurt"] == {"helped": 0, "cannot tell": 1, "hurt": 0}
+
+
+def test_changes_are_against_source_only_of_the_same_seed():
+    runs = [
+        make_scored("source-only", [0.1, 0.5], {}),
+        make_scored("dann", [0.9, 0.6], {}),
+        make_scored("train-on-target", [0.9], {}),
+        make_scored("mcc", [0.51], {}),
+        make_scored("source-only", [0.7], {}, seed=1),
+        make_scored("dann", [0.6], {}, seed=1),
+        make_scored("cdan", [0.9], {}, seed=2),
+    ]
+    oracle, mcc, dann = changes(runs)
+    assert (oracle.algorithm, oracle.oracle, oracle.runs) == ("train-on-target", True, 1)
+    assert oracle.mean == pytest.approx(0.4)
+    assert oracle.sd is None
+    assert (mcc.algorithm, mcc.helped, mcc.hurt) == ("mcc", 0, 0)
+    assert mcc.mean == mcc.worst == pytest.approx(0.01)
+    assert (dann.runs, dann.helped, dann.hurt, dann.oracle) == (2, 1, 1, False)
+    assert dann.mean == pytest.approx(0.0)
+    assert dann.worst == pytest.approx(-0.1)
+    assert dann.sd == pytest.approx(0.1 * np.sqrt(2))
 
 
 def test_cells_are_means_over_seeds():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from acclimate.core.configuration import Options
 from acclimate.core.registry import Registry
-from acclimate.core.types import Batch, Views
+from acclimate.core.types import NO_BLEND, Batch, Blend, Views
 from acclimate.models.network import Network
 
 
@@ -117,9 +117,9 @@ class Algorithm(Options):
         return (self,)
 
     @property
-    def source_blend(self) -> float:
-        """Largest share, in [0, 1), of a target picture that is blended into each source picture."""
-        return 0.0
+    def source_blend(self) -> Blend:
+        """What source pictures take from target ones; nothing, unless a method says otherwise."""
+        return NO_BLEND
 
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         """Trainable parts beside the network, by name; fresh weights from torch's global generator.

@@ -17,7 +17,7 @@ from acclimate.algorithms.base import (
 )
 from acclimate.core.configuration import Options
 from acclimate.core.errors import ConfigurationError, near_miss
-from acclimate.core.types import Batch, NetworkOutput, Views
+from acclimate.core.types import Batch, Blend, NetworkOutput, Views
 from acclimate.models.network import Network
 from acclimate.objectives import objectives
 
@@ -69,8 +69,11 @@ class Combination(Algorithm):
         return any(part.keeps_domains_apart for part in self.parts.values())
 
     @property
-    def source_blend(self) -> float:
-        return max(part.source_blend for part in self.parts.values())
+    def source_blend(self) -> Blend:
+        blends = [part.source_blend for part in self.parts.values()]
+        return Blend(
+            max(blend.largest for blend in blends), max(blend.difference for blend in blends)
+        )
 
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         # a ModuleDict's keys must not hold a dot: each part's modules are a dictionary of their own

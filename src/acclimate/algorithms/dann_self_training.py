@@ -11,7 +11,7 @@ from torch import nn
 from acclimate.algorithms.base import Terms, algorithms
 from acclimate.algorithms.dann import Dann
 from acclimate.algorithms.self_training import alignment_modules, taught
-from acclimate.core.types import Views
+from acclimate.core.types import Blend, Views
 from acclimate.models.network import Network
 
 
@@ -27,7 +27,9 @@ class DannSelfTraining(Dann):
     weight ends below 1, which keeps features useful where full confusion would mix classes; (3) the
     weight of self-training rises linearly over ``ramp``, since the first labels are the source-only
     model's; (4) source pictures are blended with target ones up to ``blend``, labels unchanged
-    (as mixup, Zhang et al., 2018, across domains), so that the source wears the target's texture.
+    (as mixup, Zhang et al., 2018, across domains), and where pictures are inverted, a share
+    ``difference`` of them becomes the distance to a piece of a target picture instead: an inversion
+    by places, in the target's textures.
     """
 
     uses_teacher: ClassVar[bool] = True
@@ -47,10 +49,17 @@ class DannSelfTraining(Dann):
     blend: float = Field(
         0.3, ge=0, lt=1, description="largest share of a target picture in a source picture"
     )
+    difference: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of source pictures that become the distance to a target texture, where "
+        "the augmentation inverts pictures",
+    )
 
     @property
-    def source_blend(self) -> float:
-        return self.blend
+    def source_blend(self) -> Blend:
+        return Blend(self.blend, self.difference)
 
     def modules(self, network: Network) -> Mapping[str, nn.Module]:
         return {**super().modules(network), **alignment_modules(network, self.alignment)}

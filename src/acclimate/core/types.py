@@ -39,6 +39,22 @@ class LabelledBatch(NamedTuple):
     labels: Tensor
 
 
+class Blend(NamedTuple):
+    """What source pictures take from target ones while they train; labels stay as they are.
+
+    ``largest``: largest share of a target picture in a source picture, in [0, 1). ``difference``:
+    share of the source pictures, in [0, 1], that become the distance to a target texture instead,
+    where the augmentation inverts pictures: a negative is the distance to plain white, so this is
+    an inversion by places, and means as little to the class.
+    """
+
+    largest: float = 0.0
+    difference: float = 0.0
+
+
+NO_BLEND = Blend()
+
+
 class Batch(NamedTuple):
     """One step's input; the only target labels in it are those given for training.
 

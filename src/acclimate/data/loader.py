@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from acclimate.core.seeding import generator
-from acclimate.core.types import Batch, LabelledBatch
+from acclimate.core.types import NO_BLEND, Batch, Blend, LabelledBatch
 from acclimate.data.augmentation import Augmentation
 from acclimate.data.batches import BatchSource, StoredBatch
+from acclimate.data.blending import blended
 from acclimate.data.preprocessing import Preprocessing
 
 
@@ -21,8 +22,8 @@ class BatchLoader:
 
     ``augmentation`` is that of everything that is trained on, source and target alike. ``target``
     is ``None`` for algorithms that do not look at it; ``weak`` is ``None`` where no teacher does.
-    ``labelled_target``: the labelled target items of a run that was given some. ``blend``: each
-    augmented source picture gets a share of a target one, from 0 to ``blend`` evenly over the batch.
+    ``labelled_target``: the labelled target items of a run that was given some. ``blend``: what
+    augmented source pictures take from the augmented target pictures of the same step.
     ``target_has_clusters``: what the target's batches call labels are clusters of its own items.
     Every view has the side that ``preprocessing`` crops to, from the centre where nothing is augmented.
     """
@@ -36,7 +37,7 @@ class BatchLoader:
     device: torch.device
     rank: int = 0
     labelled_target: BatchSource | None = None
-    blend: float = 0.0
+    blend: Blend = NO_BLEND
     target_has_clusters: bool = False
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
@@ -54,8 +55,8 @@ class BatchLoader:
         inputs = self._augmented(source.items, self.augmentation, step, "source")
         if target is not None:
             unit = self._augmented(target.items, self.augmentation, step, "target")
-            if self.blend and unit.ndim == 4:
-                inputs = _blended(inputs, unit, self.blend)
+            if any(self.blend) and unit.ndim == 4:
+                inputs = blended(inputs, unit, self.blend)
             adapted = self.preprocessing.normalise(unit)
             if self.weak is not None:
                 weak = self._view(target.items, self.weak, step, "weak")
@@ -89,15 +90,3 @@ def augmented(
         seen = augmentation(items.permute(0, 3, 1, 2), draws, preprocessing.crop)
         return preprocessing.to_unit(seen.permute(0, 2, 3, 1))
     return augmentation(preprocessing.to_unit(items), draws, preprocessing.crop)
-
-
-def _blended(source: Tensor, target: Tensor, largest: float) -> Tensor:
-    """Source pictures with a share of a target picture each; neither argument is changed.
-
-    Both batches are in random order, so shares that rise along the batch are as good as drawn.
-    """
-    share = torch.linspace(0, largest, len(source), device=source.device).view(-1, 1, 1, 1)
-    partners = target
-    if len(target) != len(source):
-        partners = target[torch.arange(len(source), device=source.device) % len(target)]
-    return source.lerp(partners, share)

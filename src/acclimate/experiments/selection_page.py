@@ -11,7 +11,7 @@ from typing import Any
 from acclimate.core.files import write_text_atomically
 from acclimate.experiments.estimates import honesty
 from acclimate.experiments.selection import Scored
-from acclimate.experiments.trust import Cell, cells, confusion, trust
+from acclimate.experiments.trust import Cell, cells, changes, confusion, trust
 
 NOTHING = "–"
 
@@ -29,6 +29,7 @@ def summary(found: Sequence[Scored], names: Sequence[str]) -> dict[str, Any]:
         "validators": [asdict(line) for line in trust(found, names)],
         "estimates": [asdict(line) for line in honesty(guesses)],
         "verdicts": confusion(found),
+        "changes": [asdict(line) for line in changes(found)],
         "table": [asdict(cell) for cell in cells(found)],
     }
 
@@ -84,6 +85,13 @@ def write_page(folder: Path, said: Mapping[str, Any]) -> Path:
             [[truth, *map(str, row.values())] for truth, row in said["verdicts"].items()],
         ),
         "",
+        "## Against source-only",
+        "",
+        "Change of target accuracy (oracle) in points, both at their label-free choice, mean ± sd over tasks, "
+        "recipes and seeds; *helped* and *hurt*: runs that changed by more than 2 points.",
+        "",
+        *_table(CHANGE_COLUMNS, [_change_cells(line) for line in said["changes"]]),
+        "",
         "## Target accuracy",
         "",
         "In percent at the label-free choice, mean ± sd over seeds; in brackets the best checkpoint, "
@@ -121,6 +129,21 @@ def _estimator_cells(line: Mapping[str, Any]) -> list[str]:
         f"{100 * line['bias']:+.1f}",
         f"{line['covered']:.0%}",
         _points(line["width"]),
+    ]
+
+
+CHANGE_COLUMNS = ("algorithm", "runs", "change", "worst run", "helped", "hurt")
+
+
+def _change_cells(line: Mapping[str, Any]) -> list[str]:
+    spread = "" if line["sd"] is None else f" ± {100 * line['sd']:.1f}"
+    return [
+        line["algorithm"] + (" (oracle)" if line["oracle"] else ""),
+        str(line["runs"]),
+        f"{100 * line['mean']:+.1f}{spread}",
+        f"{100 * line['worst']:+.1f}",
+        str(line["helped"]),
+        str(line["hurt"]),
     ]
 
 

@@ -177,5 +177,52 @@ def cells(found: Sequence[Scored]) -> list[Cell]:
     return table
 
 
+@dataclass(frozen=True)
+class Change:
+    """What an algorithm did to target accuracy against source-only, over tasks, recipes and seeds.
+
+    Both at their label-free choice. ``sd``: sample standard deviation over the runs; ``helped`` and
+    ``hurt``: runs that changed by more than 2 points.
+    """
+
+    algorithm: str
+    oracle: bool
+    runs: int
+    mean: float
+    sd: float | None
+    worst: float
+    helped: int
+    hurt: int
+
+
+def changes(found: Sequence[Scored]) -> list[Change]:
+    """One line for each algorithm that stands beside source-only somewhere, the best first."""
+    gained: dict[str, list[float]] = {}
+    oracles = set()
+    for group in _groups(found):
+        base = next((each for each in group if each.job.algorithm == SOURCE_ONLY), None)
+        for each in group:
+            if base is None or each is base:
+                continue
+            change = float(each.accuracies[each.choice] - base.accuracies[base.choice])
+            gained.setdefault(each.job.algorithm, []).append(change)
+            if each.record.uses_target_labels:
+                oracles.add(each.job.algorithm)
+    lines = [
+        Change(
+            algorithm,
+            algorithm in oracles,
+            len(values),
+            _mean(values),
+            statistics.stdev(values) if len(values) > 1 else None,
+            min(values),
+            sum(_truth(value) == "helped" for value in values),
+            sum(_truth(value) == "hurt" for value in values),
+        )
+        for algorithm, values in gained.items()
+    ]
+    return sorted(lines, key=lambda line: -line.mean)
+
+
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values))

@@ -13,8 +13,8 @@ from torch import Tensor
 from acclimate.algorithms import Algorithm, algorithms, combination, names_for
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import derive_seed
-from acclimate.core.types import Spec
-from acclimate.data.augmentation import augmentation_pair
+from acclimate.core.types import Blend, Spec
+from acclimate.data.augmentation import Augmentation, augmentation_pair
 from acclimate.data.batches import BatchSource, make_batches
 from acclimate.data.domain import Domain
 from acclimate.data.loader import BatchLoader
@@ -140,8 +140,14 @@ def make_loader(
         fabric.device,
         fabric.global_rank,
         _labelled_target(task.target.labelled, size, common),
-        algorithm.source_blend,
+        _blend(algorithm, augmentation),
     )
+
+
+def _blend(algorithm: Algorithm, augmentation: Augmentation) -> Blend:
+    """The algorithm's, without differences where the colours of a picture mean something."""
+    blend = algorithm.source_blend
+    return blend if augmentation.invert else blend._replace(difference=0.0)
 
 
 def _labelled_target(few: Domain | None, size: int, common: dict[str, Any]) -> BatchSource | None:
