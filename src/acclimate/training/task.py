@@ -29,7 +29,8 @@ from acclimate.data.table_domains import Tables
 from acclimate.models import networks
 from acclimate.training.frozen import PictureFeatures
 from acclimate.training.opening import Opening, emptied, make_opening, opening_of_people
-from acclimate.training.settings import BY_DATA, FOR_RETRIEVAL, FitSettings
+from acclimate.training.protocols import FOR_RETRIEVAL
+from acclimate.training.settings import BY_DATA, FitSettings
 
 FEW = 2000  # items; fewer than that need a larger share held out to measure anything
 
