@@ -224,3 +224,23 @@ def test_a_crop_that_cannot_be_is_one_line():
 def test_vectors_are_never_cropped():
     vectors = draw_vectors(0)
     assert torch.equal(Preprocessing(kind="none", crop=2)(vectors), vectors)
+
+
+@pytest.mark.parametrize("kind", ["none", "mean", "standard", "network", "per-image"])
+@pytest.mark.parametrize("side", [4, 300])
+def test_a_few_pictures_at_a_time_are_the_same_pictures(kind, side):
+    """Of 300×300 pixels one fits at a time, of 4×4 all do."""
+    random = torch.Generator().manual_seed(0)
+    stored = torch.randint(0, 256, (5, side, side, 3), generator=random).to(torch.uint8)
+    given = ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)) if kind == "network" else None
+    domain = Domain("pictures", ResidentStore(stored), None, ("a",))
+    preprocessing = fit_preprocessing(kind, domain, given=given)
+    kept = stored.clone()
+    made = preprocessing(stored)
+    assert torch.equal(stored, kept)
+    assert made.is_contiguous(memory_format=torch.channels_last)
+    expected = preprocessing.normalise(preprocessing.to_unit(stored))
+    if kind == "per-image":
+        torch.testing.assert_close(made, expected)
+    else:
+        assert torch.equal(made, expected)

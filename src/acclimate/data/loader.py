@@ -51,18 +51,28 @@ class BatchLoader:
 
     def _batch(self, step: int, source: StoredBatch, target: StoredBatch | None) -> Batch:
         assert source.labels is not None
-        adapted = weak = None
-        inputs = self._augmented(source.items, self.augmentation, step, "source")
-        if target is not None:
-            unit = self._augmented(target.items, self.augmentation, step, "target")
-            if any(self.blend) and unit.ndim == 4:
-                inputs = blended(inputs, unit, self.blend)
-            adapted = self.preprocessing.normalise(unit)
+        adapted = weak = clusters = None
+        if target is None:
+            inputs = self._view(source.items, self.augmentation, step, "source")
+        else:
+            inputs, adapted = self._both(step, source.items, target.items)
             if self.weak is not None:
                 weak = self._view(target.items, self.weak, step, "weak")
-        normalised = self.preprocessing.normalise(inputs)
-        clusters = target.labels if target is not None and self.target_has_clusters else None
-        return Batch(normalised, source.labels, adapted, weak, None, source.places, clusters)
+            if self.target_has_clusters:
+                clusters = target.labels
+        return Batch(inputs, source.labels, adapted, weak, None, source.places, clusters)
+
+    def _both(self, step: int, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """What is trained on, of both domains."""
+        if not any(self.blend) or target.ndim != 4:
+            return (
+                self._view(source, self.augmentation, step, "source"),
+                self._view(target, self.augmentation, step, "target"),
+            )
+        unit = augmented(target, self.augmentation, self.preprocessing, self._draws(step, "target"))
+        own = augmented(source, self.augmentation, self.preprocessing, self._draws(step, "source"))
+        inputs = self.preprocessing.normalise(blended(own, unit, self.blend))
+        return inputs, self.preprocessing.normalise(unit)
 
     def _with_labelled(self, step: int, batch: Batch, few: StoredBatch) -> Batch:
         assert few.labels is not None
@@ -70,23 +80,41 @@ class BatchLoader:
         return batch._replace(labelled_target=LabelledBatch(inputs, few.labels))
 
     def _view(self, items: Tensor, augmentation: Augmentation, step: int, purpose: str) -> Tensor:
-        return self.preprocessing.normalise(self._augmented(items, augmentation, step, purpose))
+        return seen(items, augmentation, self.preprocessing, self._draws(step, purpose))
 
-    def _augmented(
-        self, items: Tensor, augmentation: Augmentation, step: int, purpose: str
-    ) -> Tensor:
-        if not augmentation.changes_anything:
-            return self.preprocessing.to_unit(self.preprocessing.centred(items))
-        draws = generator(self.seed, "augment", purpose, step, self.rank, device=self.device)
-        return augmented(items, augmentation, self.preprocessing, draws)
+    def _draws(self, step: int, purpose: str) -> torch.Generator:
+        return generator(self.seed, "augment", purpose, step, self.rank, device=self.device)
+
+
+def seen(
+    items: Tensor, augmentation: Augmentation, preprocessing: Preprocessing, draws: torch.Generator
+) -> Tensor:
+    """Stored items → the network's input, augmented."""
+    pixels = _cut(items, augmentation, preprocessing, draws)
+    if pixels is not None:
+        return preprocessing.normalised(pixels)
+    return preprocessing.normalise(augmented(items, augmentation, preprocessing, draws))
 
 
 def augmented(
     items: Tensor, augmentation: Augmentation, preprocessing: Preprocessing, draws: torch.Generator
 ) -> Tensor:
     """Stored items → augmented ones in [0, 1], of the side that ``preprocessing`` crops to."""
-    if items.ndim == 4 and augmentation.only_cuts:
-        # the same pixels, but a quarter of the bytes to move, and only those that are looked at
-        seen = augmentation(items.permute(0, 3, 1, 2), draws, preprocessing.crop)
-        return preprocessing.to_unit(seen.permute(0, 2, 3, 1))
+    pixels = _cut(items, augmentation, preprocessing, draws)
+    if pixels is not None:
+        return preprocessing.to_unit(pixels)
     return augmentation(preprocessing.to_unit(items), draws, preprocessing.crop)
+
+
+def _cut(
+    items: Tensor, augmentation: Augmentation, preprocessing: Preprocessing, draws: torch.Generator
+) -> Tensor | None:
+    """What is looked at, as it is stored, where augmentation changes no value; ``None`` elsewhere.
+
+    The same pixels, but a quarter of the bytes to move, and only those that are looked at.
+    """
+    if not augmentation.changes_anything:
+        return preprocessing.centred(items)
+    if items.ndim != 4 or not augmentation.only_cuts:
+        return None
+    return augmentation(items.permute(0, 3, 1, 2), draws, preprocessing.crop).permute(0, 2, 3, 1)

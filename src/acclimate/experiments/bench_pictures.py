@@ -18,10 +18,11 @@ from acclimate.core.errors import ConfigurationError
 from acclimate.core.seeding import generator
 from acclimate.data.augmentation import augmentation_pair
 from acclimate.data.batches import make_batches
-from acclimate.data.loader import augmented
+from acclimate.data.loader import seen
 from acclimate.data.picture_cache import PictureCache
 from acclimate.data.preprocessing import Preprocessing
 from acclimate.data.sources import open_domain
+from acclimate.training.devices import keep_freed_memory
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STORED, SEEN = 256, 224
@@ -65,6 +66,7 @@ def bench_pictures(
         raise ConfigurationError(
             f"--epochs {epochs}: the second is what is compared; give 2 or more"
         )
+    keep_freed_memory()  # as a run does
     ours, theirs, starts, count = [], [], [], 0
     for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory(prefix="acclimate-bench-") as place:
@@ -114,7 +116,7 @@ def _ours(folder: Path, cache: PictureCache, batch_size: int, memory_mib: int) -
     def epoch(number: int) -> Iterator[Tensor]:
         for step, stored in enumerate(batches.between(number * steps, (number + 1) * steps)):
             draws = generator(0, "bench", number, step)
-            yield look.normalise(augmented(stored.items, augmentation, look, draws))
+            yield seen(stored.items, augmentation, look, draws)
 
     return len(domain), epoch
 
