@@ -108,3 +108,39 @@ def test_from_pictures_to_labels(place):
     page = (place / "runs/phone/report.html").read_text(encoding="utf-8")
     assert "2 unreadable files" in page
     assert "2024/broken.jpg" in page
+
+
+def test_twenty_thousand_tiny_files_of_which_some_are_cut_off(tmp_path):
+    """One in a hundred cannot be read: a few are named, all are counted, nothing else is lost."""
+    tiny = load_digits().images[:60] * 15.9
+    whole = []
+    for image in tiny:
+        save_to = tmp_path / "one.png"
+        Image.fromarray(image.astype("uint8")).save(save_to)
+        whole.append(save_to.read_bytes())
+    for number in range(20_000):
+        if number < 2_000:
+            path = tmp_path / "studio" / str(number % 3) / f"{number}.png"
+        else:
+            path = tmp_path / "phone" / f"{number % 7}" / f"day {number % 11}" / f"ü {number}.png"
+        content = whole[number % 60]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content[: len(content) // 2] if number % 100 == 99 else content)
+    _, warned = acclimate(
+        tmp_path,
+        *("fit", "--source", "studio", "--target", "phone", "--steps", "4", "--evaluations", "1"),
+        *("--batch-size", "16", "--no-baseline", "--no-report", "--output", "run"),
+    )
+    assert warned.count("phone: skipped") == 11
+    assert "phone: skipped 180 files in all; run/record.json names them" in warned
+    assert "studio: skipped 20 files in all" in warned
+    assert (
+        len(json.loads((tmp_path / "run" / "record.json").read_text())["target"]["skipped"]) == 180
+    )
+    with open(tmp_path / "run" / "predictions.csv", newline="", encoding="utf-8") as file:
+        assert len({row["file"] for row in csv.DictReader(file)}) == 17_820
+    predicted, warned = acclimate(tmp_path, "predict", "run", "phone/3", "--output", "out.csv")
+    skipped = len(predicted["skipped"])
+    assert predicted["n"] + skipped == len(list((tmp_path / "phone" / "3").rglob("*.png")))
+    assert skipped > 20
+    assert warned.count("skipped") == 11

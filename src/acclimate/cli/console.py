@@ -44,12 +44,18 @@ def warn(text: str) -> None:
     note(f"warning: {text}")
 
 
-def warn_of_skipped(lines: Sequence[str], at_most: int = 10) -> None:
-    """A warning for each file that was left out, or for the first few and how many there are."""
+def warn_of_skipped(
+    lines: Sequence[str], owner: str = "", at_most: int = 10, listed: str = ""
+) -> None:
+    """A warning for each file that was left out, or for the first few and how many there are.
+
+    ``owner``: whose they are; ``listed``: where all of them are named.
+    """
+    beginning = f"{owner}: skipped" if owner else "skipped"
     for line in lines[:at_most]:
-        warn(f"skipped {line}")
+        warn(f"{beginning} {line}")
     if len(lines) > at_most:
-        warn(f"skipped {len(lines)} files in all")
+        warn(f"{beginning} {len(lines):,} files in all" + (f"; {listed}" if listed else ""))
 
 
 def print_json(result: Mapping[str, Any]) -> None:

@@ -93,8 +93,7 @@ def _print_ranks(metrics: RetrievalMetrics) -> None:
 
 
 def _warn(domain: Domain) -> None:
-    for line in domain.skipped:
-        console.warn(f"skipped {line}")
+    console.warn_of_skipped(domain.skipped, listed="--json names them")
     for line in domain.notes:
         console.warn(f"{domain.name}: {line}")
 

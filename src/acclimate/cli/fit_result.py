@@ -18,8 +18,9 @@ def say(record: RunRecord, folder: Path, predictions: bool, report: bool, json: 
     from acclimate.report.table import comparison_rows, text_table
 
     for domain in (record.source, record.target):
-        for line in domain.skipped:
-            console.warn(f"{domain.name}: skipped {line}")
+        console.warn_of_skipped(
+            domain.skipped, domain.name, listed=f"{folder / 'record.json'} names them"
+        )
         for line in domain.notes:
             console.warn(f"{domain.name}: {line}")
     retrieves = record.objective == "retrieval"

@@ -61,8 +61,7 @@ def predict(
         )
     if not leave_group():
         return
-    for line in done.skipped:
-        console.warn(f"skipped {line}")
+    console.warn_of_skipped(done.skipped, listed="--json names them")
     for line in done.notes:
         console.warn(line)
     counts = Counter(prediction.name for prediction in done.predictions)
