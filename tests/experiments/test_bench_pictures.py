@@ -41,5 +41,6 @@ def test_figures_of_every_round_and_epoch(photos):
     assert [len(rates) for rates in (*found.ours, *found.theirs)] == [2, 2, 2, 2]
     assert found.ratio > 0
     assert len(found.second_start) == len(said) == 2
+    assert 0 <= found.memory_mib < 2000
     with pytest.raises(ConfigurationError, match="--epochs 1"):
         bench_pictures(photos, rounds=1, epochs=1, batch_size=4, workers=0, memory_mib=1)

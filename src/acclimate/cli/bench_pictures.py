@@ -57,6 +57,8 @@ def pictures(
                 "image_folder": found.theirs,
                 "ratio_of_later_epochs": found.ratio,
                 "seconds_to_first_batch_of_a_later_run": found.second_start,
+                "memory_mib": found.memory_mib,
+                "memory_limit_mib": memory_limit,
                 "threads": torch.get_num_threads(),
                 "workers": workers,
             }
@@ -74,4 +76,7 @@ def pictures(
     console.print_line(
         f"later epochs: {found.ratio:.1f} times as many; a later run's first batch after "
         f"{median(found.second_start):.1f} s ({found.pictures} pictures)"
+    )
+    console.print_line(
+        f"memory of ours, decoding included: {found.memory_mib:,.0f} MiB with --memory-limit {memory_limit}"
     )

@@ -6,18 +6,16 @@ Every measurement has a process of its own, so that its memory is its own; they 
 from __future__ import annotations
 
 import statistics
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import psutil
 import torch
 from torch import Tensor
 
 from acclimate.core.errors import ConfigurationError
 from acclimate.experiments.own_process import in_own_process
+from acclimate.experiments.watched import Watched
 from acclimate.retrieval.descriptors import normalised
 from acclimate.retrieval.metrics import retrieval_metrics
 from acclimate.retrieval.search import ITEMS, PROBES, search
@@ -174,7 +172,7 @@ def _figures(side: str, inputs: Inputs, count: int) -> tuple[float, float, float
     sample = slice(SAMPLE)
     few = inputs.probes[sample]
     bare_product(few, inputs.gallery[:ITEMS])  # threads and libraries get ready
-    with _Watched() as watched:
+    with Watched() as watched:
         if side == "product":
             bare_product(inputs.probes, inputs.gallery)
         elif side == "search":
@@ -201,27 +199,3 @@ def _ranked(inputs: Inputs, rows: slice) -> float:
         inputs.cameras[0][rows],
         inputs.cameras[1],
     ).mean_average_precision
-
-
-class _Watched:
-    """Seconds of a block, and the largest resident memory within it beyond that before, in MiB."""
-
-    def __enter__(self) -> _Watched:
-        self.seconds, self.mib = 0.0, 0.0
-        self._before = psutil.Process().memory_info().rss
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.seconds = time.perf_counter() - self._start
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        process = psutil.Process()
-        while not self._over.wait(PAUSE):
-            more = (process.memory_info().rss - self._before) / (1 << 20)
-            self.mib = max(self.mib, more)

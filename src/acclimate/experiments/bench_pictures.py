@@ -22,6 +22,8 @@ from acclimate.data.loader import seen
 from acclimate.data.picture_cache import PictureCache
 from acclimate.data.preprocessing import Preprocessing
 from acclimate.data.sources import open_domain
+from acclimate.experiments.own_process import in_own_process
+from acclimate.experiments.watched import Watched
 from acclimate.training.devices import keep_freed_memory
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -30,12 +32,17 @@ STORED, SEEN = 256, 224
 
 @dataclass(frozen=True)
 class Rates:
-    """Pictures a second by epoch, ours and theirs, and seconds until our first batch in a later run."""
+    """Pictures a second by epoch, ours and theirs, and seconds until our first batch in a later run.
+
+    ``memory_mib``: the most memory of its own, mapped files apart, that our side takes to decode all
+    pictures and to go through them twice, beyond what it has before.
+    """
 
     pictures: int
     ours: list[list[float]]
     theirs: list[list[float]]
     second_start: list[float]
+    memory_mib: float
 
     @property
     def ratio(self) -> float:
@@ -81,7 +88,22 @@ def bench_pictures(
             f"round {number}: ours {_line(ours[-1])}, ImageFolder {_line(theirs[-1])} pictures a second; "
             f"a later run's first batch after {starts[-1]:.1f} s"
         )
-    return Rates(count, ours, theirs, starts)
+    memory = in_own_process(
+        "ours", _memory, folder, batch_size, memory_mib, torch.get_num_threads()
+    )
+    return Rates(count, ours, theirs, starts, memory)
+
+
+def _memory(folder: Path, batch_size: int, memory_mib: int, threads: int) -> float:
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory(prefix="acclimate-bench-") as place:
+        cache = PictureCache(Path(place), 1 << 40)
+        with Watched(own=True) as watched:
+            _, epoch = _ours(folder, cache, batch_size, memory_mib)
+            for number in range(2):
+                for _ in epoch(number):
+                    pass
+    return watched.mib
 
 
 Epochs = tuple[int, Callable[[int], Iterator[Tensor]]]
