@@ -25,7 +25,6 @@ PICTURES = 10  # of an identity in the gallery
 CAMERAS = 6
 NOISE = 2.0  # beside an identity's own descriptor, so that some are found and some are not
 SAMPLE = 20  # probes that a plain loop looks for as well
-PAUSE = 0.005  # seconds between two looks at the memory
 
 
 class Size(NamedTuple):

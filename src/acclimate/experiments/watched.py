@@ -7,7 +7,7 @@ import time
 
 import psutil
 
-PAUSE = 0.02
+PAUSE = 0.005  # seconds between two looks at the memory
 
 
 class Watched:
