@@ -184,12 +184,26 @@ def test_the_script_itself():
     done = subprocess.run([*COMMAND, "lst"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+    assert settings_of_threads() == ["PASSIVE", "1000"]
+    assert settings_of_threads(OMP_WAIT_POLICY="passive") == ["passive", "1000"]
+    assert settings_of_threads(OMP_WAIT_POLICY="ACTIVE") == ["ACTIVE", "None"]
+    assert settings_of_threads(GOMP_SPINCOUNT="7") == ["PASSIVE", "7"]
+
+
+def settings_of_threads(**own):
+    """What the entry point makes of a user's own settings."""
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
     code = (
         "import sys, os; from acclimate.cli import main; sys.argv = ['acclimate', '--version']\n"
-        "try: main.main()\nexcept SystemExit: pass\nprint(os.environ['OMP_WAIT_POLICY'])"
+        "try: main.main()\nexcept SystemExit: pass\n"
+        f"print(*map(os.environ.get, {names}))"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment = {k: v for k, v in os.environ.items() if k not in names}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**environment, **own},
     )
-    assert done.stdout.splitlines()[-1] == "PASSIVE"
+    return done.stdout.splitlines()[-1].split()
