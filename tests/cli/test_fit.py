@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
+import torch
 from typer.main import get_command
 
 from acclimate.cli import processes
@@ -41,6 +44,22 @@ def test_every_setting_has_an_option():
     own = {name for name in FitSettings.model_fields if not name.endswith("_options")}
     assert own - names <= {"split_seed", "loggers"}
     assert "logger" in names
+
+
+def test_as_many_threads_as_asked_for(acclimate, pictures, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", str(before))
+    try:
+        done = acclimate(
+            *("fit", "--source", "pictures", "--target", "pictures", "--output", "out", *QUICK),
+            *("--no-baseline", "--no-predictions", "--threads", before + 1),
+        )
+        assert done.code == 0, done.err
+        assert read_record(Path("out")).environment.threads == before + 1
+        # for processes that it starts
+        assert os.environ["OMP_NUM_THREADS"] == str(before + 1)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_predictions_of_the_whole_target_are_those_of_predict(acclimate, pictures):

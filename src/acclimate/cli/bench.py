@@ -19,7 +19,7 @@ from acclimate.cli import (
     bench_shallow,
     console,
 )
-from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
+from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption, use_threads
 
 if TYPE_CHECKING:
     from acclimate.experiments.bench_step import Round
@@ -51,12 +51,10 @@ def step(
     json: JsonOption = False,
 ) -> None:
     """Our DANN step beside a plain hand-written loop, on the paper's MNIST network."""
-    import torch
 
     from acclimate.experiments.bench_step import bench_step
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     result = bench_step(rounds, steps, batch_size, device, done=_note).as_dict()
     if json:
         console.print_json(result)
@@ -105,10 +103,7 @@ def accuracy(
         seed=seed,
         device=device,
     )
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+    use_threads(threads)
     command = shlex.join(["acclimate", *sys.argv[1:]])
     console.set_way_on(command if output else None)
     with ExitStack() as stack:

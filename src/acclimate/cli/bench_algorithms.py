@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acclimate.cli import console
-from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
+from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption, use_threads
 
 if TYPE_CHECKING:
     from acclimate.experiments.bench_algorithms import StepCost
@@ -39,8 +39,7 @@ def algorithms(
 
     from acclimate.experiments.bench_algorithms import ALLOWED, bench_algorithms
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     found = bench_algorithms(algorithm, rounds, steps, device, done=_note)
     over = [each.algorithm for each in found if each.over_arithmetic > ALLOWED]
     if json:

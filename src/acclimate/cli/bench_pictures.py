@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from acclimate.cli import console
-from acclimate.cli.options import JsonOption, ThreadsOption
+from acclimate.cli.options import JsonOption, ThreadsOption, use_threads
 
 EXAMPLE = "Example: acclimate bench pictures photos/studio --rounds 3"
 
@@ -36,8 +36,7 @@ def pictures(
     from acclimate.core.errors import DataError
     from acclimate.experiments.bench_pictures import bench_pictures
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give one with a folder for each class")
     found = bench_pictures(

@@ -35,7 +35,7 @@ from acclimate.cli.method_options import (
     StartFromOption,
     ValidatorOption,
 )
-from acclimate.cli.options import JsonOption
+from acclimate.cli.options import JsonOption, ThreadsOption, use_threads
 from acclimate.cli.picture_options import (
     AugmentationOption,
     ChannelsOption,
@@ -190,6 +190,7 @@ def fit(
     joint_losses: JointLossesOption = None,
     sync_batch_norm: SyncBatchNormOption = None,
     precision: PrecisionOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Train on a labelled source and an unlabelled target; write a model, predictions, a report."""
     # first of all, while the only names here are the options
@@ -217,6 +218,7 @@ def fit(
         # the candidates' runs are continued by the same command
         way_on = shlex.join(["acclimate", *sys.argv[1:]])
     console.set_way_on(way_on)
+    use_threads(threads)
     record = _train(chosen, folder, baseline, resume, minutes)
     if leave_group():
         say(record, folder, predictions, report, json)
@@ -232,6 +234,7 @@ _NOT_SETTINGS = {
     "report",
     "json",
     "budget",
+    "threads",
 }
 
 

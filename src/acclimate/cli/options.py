@@ -17,4 +17,17 @@ BatchSizeOption = Annotated[
 
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")]
 
+
+def use_threads(threads: int | None) -> None:
+    """Compute with so many, here and in processes that this one starts; ``None`` changes nothing."""
+    if threads is None:
+        return
+    import os
+
+    import torch
+
+    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

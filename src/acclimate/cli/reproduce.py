@@ -16,7 +16,7 @@ from acclimate.cli import (
     reproduce_office,
     reproduce_reid,
 )
-from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
+from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption, use_threads
 from acclimate.cli.table_places import RESULTS, RUNS, places
 
 if TYPE_CHECKING:
@@ -179,10 +179,7 @@ def reproduce(
         changes: dict[str, Any] = {"device": device}
         if steps is not None:
             changes["steps"] = steps
-        if threads is not None:
-            import torch
-
-            torch.set_num_threads(threads)
+        use_threads(threads)
         _run(jobs, bool(row), place, kept, changes)
     _say(found, jobs if row else [], kept, show, json)
 

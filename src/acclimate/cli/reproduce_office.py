@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from acclimate.cli import console
+from acclimate.cli.options import use_threads
 from acclimate.cli.table_places import refuse
 from acclimate.core.errors import ConfigurationError
 
@@ -51,10 +52,7 @@ def train_and_print(
     found = find_benchmark(benchmark)
     jobs = wanted(found, names, seeds)
     if not show:
-        if threads is not None:
-            import torch
-
-            torch.set_num_threads(threads)
+        use_threads(threads)
         run(
             found,
             jobs,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acclimate.cli import console
+from acclimate.cli.options import use_threads
 from acclimate.cli.table_places import places, refuse
 from acclimate.core.errors import ConfigurationError, near_miss
 
@@ -60,10 +61,7 @@ def train_and_print(
     of_runs, kept = places(runs, results, " ".join(said) or None)
     console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
     if not show:
-        if threads is not None:
-            import torch
-
-            torch.set_num_threads(threads)
+        use_threads(threads)
         _run(jobs, names, of_runs, kept, {**changes, "device": device})
     found = read(kept, chosen)
     # a look at the results writes nothing
