@@ -183,6 +183,21 @@ def test_recipes_of_pictures_are_for_pictures():
     assert ("moons", "bare") in found
 
 
+def test_a_task_that_no_recipe_asked_for_changes_has_its_own():
+    """So that one command with the recipe light makes a table over all tasks."""
+    tasks = [task for task in TASKS if task.name in {"moons", "digits-to-fonts"}]
+    found = {(job.task.name, job.recipe) for job in jobs(tasks, ["light"])}
+    assert found == {("moons", "default"), ("digits-to-fonts", "light")}
+
+
+def test_settings_of_every_task_are_valid_and_a_backbone_has_the_weights_given():
+    for job in jobs(TASKS, seeds=range(1)):
+        assert job.settings().network_options.get("weights") in {None, "hub"}
+    (photos,) = [task for task in TASKS if task.name == "photos-to-webcam"]
+    settings = SelectionJob(photos, "default", "mcc", 0).settings(weights="file.safetensors")
+    assert settings.network_options["weights"] == "file.safetensors"
+
+
 def test_the_command(acclimate, tmp_path, monkeypatch):
     import acclimate.experiments.selection as selection
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from acclimate.cli import console
-from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption
+from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption, use_threads
 from acclimate.core.errors import RecordError, UnknownNameError, near_miss
 
 EXAMPLE = "Example: acclimate bench selection --task moons --task blobs --seeds 1"
@@ -44,6 +44,9 @@ def selection(
         Path | None,
         typer.Option(help="Where to write selection.md and selection.json.", show_default="--runs"),
     ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Of the backbone of photos-to-webcam: hub or a file.")
+    ] = "hub",
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
     show: Annotated[bool, typer.Option("--show", help="Train nothing: what is finished.")] = False,
@@ -69,7 +72,7 @@ def selection(
     jobs = grid.jobs(tasks, recipes, chosen, range(seeds))
     console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
     if not show:
-        jobs = _train(jobs, runs, task is not None, threads, device)
+        jobs = _train(jobs, runs, task is not None, threads, device, weights)
     scores = validators.names()
     found = []
     for job in jobs:
@@ -97,20 +100,21 @@ def _named(given: list[str] | None, known: dict[str, Any], kind: str) -> list[An
     return [known[name] for name in given or known]
 
 
-def _train(jobs: list[Any], runs: Path, named: bool, threads: int | None, device: str) -> list[Any]:
+def _train(
+    jobs: list[Any], runs: Path, named: bool, threads: int | None, device: str, weights: str
+) -> list[Any]:
     """Train what is not finished; a task whose files cannot be had is left out, unless it was named."""
     from acclimate.cli.watch import train_each
     from acclimate.experiments.selection import run
 
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+    use_threads(threads)
     command = shlex.join(["acclimate", *sys.argv[1:]])
     return train_each(
         jobs,
         lambda job: str(job.name),
         lambda job: str(job.task.name),
-        lambda job, observer: run(job, runs, device=device, observer=observer, command=command),
+        lambda job, observer: run(
+            job, runs, device=device, weights=weights, observer=observer, command=command
+        ),
         lambda job: named or not job.task.needs_files,
     )

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from acclimate.cli import console
-from acclimate.core.errors import DataError
+from acclimate.core.errors import DataError, ModelFileError
 from acclimate.core.records import Evaluation, RunRecord, Warned
 from acclimate.training.observer import Observer
 
@@ -88,9 +88,9 @@ def train_each(
     train: Callable[[Job, Observer], object],
     must: Callable[[Job], bool],
 ) -> list[Job]:
-    """Train all ``jobs``; missing data of one task costs the others nothing. Returns what was trained.
+    """Train all ``jobs``; what one task lacks costs the others nothing. Returns what was trained.
 
-    Where ``must`` says that a job may not be left out, its ``DataError`` is raised.
+    Where ``must`` says that a job may not be left out, the error is raised.
     """
     missing: set[str] = set()
     done: list[Job] = []
@@ -103,7 +103,7 @@ def train_each(
             with TerminalObserver() as observer:
                 train(job, observer)
             done.append(job)
-        except DataError as error:
+        except (DataError, ModelFileError) as error:
             if must(job):
                 raise
             console.warn(f"{task} is left out: {error}")

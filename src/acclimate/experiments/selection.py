@@ -38,15 +38,15 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class SelectionTask:
-    """Two domains and the budget of a run on them."""
+    """Two domains and the budget of a run on them; ``settings`` are arguments of ``make_settings``."""
 
     name: str
     source: str
     target: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs_files: bool = False
-    #: of pictures, which can be augmented
-    pictures: bool = True
+    #: those that differ on it, the first for any other
+    recipes: tuple[str, ...] = ("default", "light", "bare")
 
 
 _SHORT = {"steps": 300, "evaluations": 10, "log_every": 50}
@@ -57,7 +57,15 @@ _SMALL = {
     "network": "compact-cnn",
     "network_options": {"widths": (16, 32, 64)},
 }
-_LONGER = {"steps": 1000, "evaluations": 10, "log_every": 100}
+_AS_STORED = {"steps": 400, "evaluations": 10, "log_every": 50}
+# features of a frozen backbone are vectors by the time that anything is trained
+_FROZEN = {
+    **_SHORT,
+    "protocol": "photos",
+    "network": "tf_mobilenetv3_large_minimal_100",
+    "network_options": {"freeze": "backbone"},
+}
+_VECTORS = ("default", "bare")
 
 TASKS = (
     SelectionTask("digits-to-digits-m", "digits", "digits-m", _SMALL),
@@ -65,10 +73,26 @@ TASKS = (
     SelectionTask("fonts-to-digits", "font-digits", "digits", _SMALL),
     SelectionTask("digits-to-fonts", "digits", "font-digits", _SMALL),
     SelectionTask("digits-to-skewed", "digits", "digits-m-skewed", _SMALL),
-    SelectionTask("moons", "moons", "moons-rotated", _SHORT, pictures=False),
-    SelectionTask("blobs", "blobs", "blobs-imbalanced", _SHORT, pictures=False),
-    SelectionTask("mnist-to-mnist-m", "mnist", "mnist-m", _LONGER, needs_files=True),
-    SelectionTask("svhn-to-mnist", "svhn", "mnist", _LONGER, needs_files=True),
+    SelectionTask("moons", "moons", "moons-rotated", _SHORT, recipes=_VECTORS),
+    SelectionTask("blobs", "blobs", "blobs-imbalanced", _SHORT, recipes=_VECTORS),
+    SelectionTask("mnist-to-mnist-m", "mnist", "mnist-m", _AS_STORED, needs_files=True),
+    SelectionTask("svhn-to-mnist", "svhn", "mnist", _AS_STORED, needs_files=True),
+    SelectionTask(
+        "books-to-kitchen",
+        "amazon-books",
+        "amazon-kitchen",
+        _SHORT,
+        needs_files=True,
+        recipes=_VECTORS,
+    ),
+    SelectionTask(
+        "photos-to-webcam",
+        "office-caltech-10-amazon",
+        "office-caltech-10-webcam",
+        _FROZEN,
+        needs_files=True,
+        recipes=(DEFAULT,),
+    ),
 )
 
 #: the recipe that users get; one with little augmentation, which leaves more of the gap to the
@@ -84,8 +108,6 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 0.01,
     },
 }
-
-OF_PICTURES = ("light",)
 
 ALGORITHMS = (
     SOURCE_ONLY,
@@ -131,8 +153,12 @@ class SelectionJob:
             / (algorithm or self.algorithm)
         )
 
-    def settings(self, device: str = "auto") -> FitSettings:
+    def settings(self, device: str = "auto", weights: str = "hub") -> FitSettings:
+        """``weights``: of the backbone, for a task that has one."""
         values = {**RECIPES[self.recipe], **self.task.settings}
+        options = values.get("network_options", {})
+        if "freeze" in options:
+            values["network_options"] = {**options, "weights": weights}
         return make_settings(
             source=self.task.source,
             target=self.task.target,
@@ -151,7 +177,8 @@ def jobs(
 ) -> list[SelectionJob]:
     """The grid, seed by seed; source-only first, which the verdicts are held against.
 
-    A recipe that is another one with other augmentation is left out where there are no pictures.
+    A recipe that makes no difference on a task is left out there; where none of those asked for
+    does, the task has the first of its own.
     """
     tasks, recipes = list(tasks), list(recipes)
     names = list(dict.fromkeys([SOURCE_ONLY, *algorithms]))
@@ -159,8 +186,7 @@ def jobs(
         SelectionJob(task, recipe, name, seed)
         for seed in seeds
         for task in tasks
-        for recipe in recipes
-        if task.pictures or recipe not in OF_PICTURES
+        for recipe in [name for name in recipes if name in task.recipes] or task.recipes[:1]
         for name in names
     ]
 
@@ -170,6 +196,7 @@ def run(
     runs: Path,
     *,
     device: str = "auto",
+    weights: str = "hub",
     observer: Observer | None = None,
     command: str = "",
 ) -> RunRecord:
@@ -178,7 +205,7 @@ def run(
     folder.parent.mkdir(parents=True, exist_ok=True)
     reference = job.algorithm != SOURCE_ONLY and job.folder(runs, SOURCE_ONLY)
     return fit(
-        job.settings(device),
+        job.settings(device, weights),
         folder,
         baseline=reference,
         resume=True,
