@@ -11,7 +11,7 @@ import torch
 from typer.main import get_command
 
 from acclimate.cli import processes
-from acclimate.cli.fit_settings import default_folder
+from acclimate.cli.fit_settings import default_folder, new_settings
 from acclimate.cli.main import build_app
 from acclimate.core.records import read_record
 from acclimate.training.settings import FitSettings, make_settings
@@ -159,3 +159,19 @@ def test_helpers_are_silent_only_where_the_main_process_speaks(monkeypatch):
     assert processes.said_by_main_process()
     monkeypatch.setenv("LOCAL_RANK", "0")
     assert not processes.is_helper()
+
+
+@pytest.mark.parametrize("name", ["shot", "dirt-t"])
+def test_a_second_stage_without_a_first_is_refused(acclimate, name):
+    done = acclimate(
+        "fit", "--source", "blobs", "--target", "blobs-imbalanced", "--algorithm", name
+    )
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "--start-from" in done.err
+
+
+def test_a_second_stage_that_learns_from_labels_needs_no_first():
+    given = {"source": ["blobs"], "target": "blobs-imbalanced", "algorithm": "dirt-t"}
+    settings = new_settings(None, given, ["algorithm.source=1"])
+    assert settings.start_from is None

@@ -1,6 +1,7 @@
 """The selection benchmark: its figures against small cases worked out by hand, and a run of it."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import hypothesis.strategies as st
@@ -158,7 +159,15 @@ def test_cells_are_means_over_seeds():
 def test_source_only_comes_first_and_is_never_left_out():
     grid = jobs(TASKS[:2], ["default"], ["dann"], range(2))
     assert [job.algorithm for job in grid] == ["source-only", "dann"] * 4
-    assert {job.settings().steps for job in grid} == {300}
+    assert {job.settings(Path()).steps for job in grid} == {300}
+
+
+def test_a_second_stage_starts_from_the_first_which_comes_before_it():
+    grid = jobs(TASKS[:1], ["light"], ["dirt-t", "shot"], range(1))
+    assert [job.algorithm for job in grid] == ["source-only", "vada", "dirt-t", "shot"]
+    starts = [job.settings(Path("runs")).start_from for job in grid]
+    place = "runs/digits-to-digits-m/light/seed-0"
+    assert starts == [None, None, f"{place}/vada", f"{place}/source-only"]
 
 
 def test_every_algorithm_once_the_oracle_last():
@@ -192,9 +201,11 @@ def test_a_task_that_no_recipe_asked_for_changes_has_its_own():
 
 def test_settings_of_every_task_are_valid_and_a_backbone_has_the_weights_given():
     for job in jobs(TASKS, seeds=range(1)):
-        assert job.settings().network_options.get("weights") in {None, "hub"}
+        assert job.settings(Path()).network_options.get("weights") in {None, "hub"}
     (photos,) = [task for task in TASKS if task.name == "photos-to-webcam"]
-    settings = SelectionJob(photos, "default", "mcc", 0).settings(weights="file.safetensors")
+    settings = SelectionJob(photos, "default", "mcc", 0).settings(
+        Path(), weights="file.safetensors"
+    )
     assert settings.network_options["weights"] == "file.safetensors"
 
 

@@ -117,6 +117,11 @@ class Algorithm(Options):
         return (self,)
 
     @property
+    def first_stage(self) -> str | None:
+        """What may have trained the model that it has to start from; ``None`` where any weights do."""
+        return None
+
+    @property
     def source_blend(self) -> Blend:
         """What source pictures take from target ones; nothing, unless a method says otherwise."""
         return NO_BLEND

@@ -35,6 +35,10 @@ class DirtT(LocallySmooth, SourceOnly):
     entropy: float = Field(1.0, ge=0, description="of the conditional entropy of the target")
     source: float = Field(0.0, ge=0, description="of the classification of the source")
 
+    @property
+    def first_stage(self) -> str | None:
+        return None if self.source else "vada"
+
     def losses(self, views: Views, modules: nn.ModuleDict, phase: str) -> Terms:
         assert views.target is not None
         assert views.teacher_logits is not None

@@ -39,6 +39,11 @@ class Shot(SourceOnly):
     source: float = Field(0.0, ge=0, description="of the classification of the source")
 
     @property
+    def first_stage(self) -> str:
+        # the last layer stays as it is, so it must be one
+        return "source-only"
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         return (Phase("all", ("network.backbone", "network.hidden")),)
 

@@ -151,13 +151,18 @@ def _check_parts(settings: FitSettings) -> None:
     scores = retrieval_validators if settings.objective == "retrieval" else validators
     scores.get(settings.validator)
     combined = combination.SEPARATOR in settings.algorithm
-    combination.assemble(
+    assembled = combination.assemble(
         settings.algorithm,
         settings.algorithm_options,
         lambda kind, own, part: _check_part(
             kind, f"algorithm.{part}" if combined else "algorithm", own
         ),
     )
+    if assembled.first_stage and settings.start_from is None:
+        raise ConfigurationError(
+            f"--algorithm {settings.algorithm} is a second stage and needs a trained model: give "
+            f"--start-from RUN, of --algorithm {assembled.first_stage} for example"
+        )
     if settings.network not in BY_DATA:
         if settings.network not in networks:
             names = (*BY_DATA, *networks.names())

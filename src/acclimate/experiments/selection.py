@@ -8,7 +8,7 @@ labels say. Those labels serve this comparison only.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +109,9 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+#: below that of any first stage, as the pages of the algorithms advise
+SECOND_STAGE_RATE = 1e-3
+
 ALGORITHMS = (
     SOURCE_ONLY,
     "adabn",
@@ -153,9 +156,17 @@ class SelectionJob:
             / (algorithm or self.algorithm)
         )
 
-    def settings(self, device: str = "auto", weights: str = "hub") -> FitSettings:
-        """``weights``: of the backbone, for a task that has one."""
+    @property
+    def first_stage(self) -> str | None:
+        """The algorithm of the same grid whose model this one starts from."""
+        return combination.make(self.algorithm, {}).first_stage
+
+    def settings(self, runs: Path, device: str = "auto", weights: str = "hub") -> FitSettings:
+        """``runs``: where the first stage of a second one lies. ``weights``: of a task's backbone."""
         values = {**RECIPES[self.recipe], **self.task.settings}
+        if self.first_stage is not None:
+            values["start_from"] = str(self.folder(runs, self.first_stage))
+            values["learning_rate"] = SECOND_STAGE_RATE
         options = values.get("network_options", {})
         if "freeze" in options:
             values["network_options"] = {**options, "weights": weights}
@@ -181,7 +192,7 @@ def jobs(
     does, the task has the first of its own.
     """
     tasks, recipes = list(tasks), list(recipes)
-    names = list(dict.fromkeys([SOURCE_ONLY, *algorithms]))
+    names = list(dict.fromkeys([SOURCE_ONLY, *_with_first_stages(algorithms)]))
     return [
         SelectionJob(task, recipe, name, seed)
         for seed in seeds
@@ -189,6 +200,13 @@ def jobs(
         for recipe in [name for name in recipes if name in task.recipes] or task.recipes[:1]
         for name in names
     ]
+
+
+def _with_first_stages(algorithms: Iterable[str]) -> Iterator[str]:
+    """Each second stage behind what trains its model."""
+    for name in algorithms:
+        first = combination.make(name, {}).first_stage
+        yield from [name] if first is None else [first, name]
 
 
 def run(
@@ -205,7 +223,7 @@ def run(
     folder.parent.mkdir(parents=True, exist_ok=True)
     reference = job.algorithm != SOURCE_ONLY and job.folder(runs, SOURCE_ONLY)
     return fit(
-        job.settings(device, weights),
+        job.settings(runs, device, weights),
         folder,
         baseline=reference,
         resume=True,
