@@ -57,7 +57,7 @@ _SMALL = {
     "network": "compact-cnn",
     "network_options": {"widths": (16, 32, 64)},
 }
-_AS_STORED = {"steps": 400, "evaluations": 10, "log_every": 50}
+_AS_STORED = {"steps": 300, "evaluations": 5, "log_every": 50}
 # features of a frozen backbone are vectors by the time that anything is trained
 _FROZEN = {
     **_SHORT,

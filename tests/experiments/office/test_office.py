@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from acclimate.core.errors import ConfigurationError, RecordError, UnknownNameError
-from acclimate.experiments.office.benchmarks import BENCHMARKS, find_benchmark
+from acclimate.experiments.office import fine_tuning
+from acclimate.experiments.office.benchmarks import BENCHMARKS, Benchmark, find_benchmark
 from acclimate.experiments.office.page import lines_of, page, write_page
 from acclimate.experiments.office.results import OfficeResult, read
-from acclimate.experiments.office.rows import ROWS, Pair
+from acclimate.experiments.office.rows import ON_FEATURES, WHOLE, Pair
 from acclimate.experiments.office.run import run, wanted
 
 CALTECH = find_benchmark("office-caltech-10")
@@ -32,7 +34,8 @@ class DrawnFeatures:
 
     class Backbone:
         class options:  # noqa: N801  (as the real one is spelt)
-            name = "drawn"
+            name = "mobilenetv3_small_050"
+            weights = "none"
 
     backbone = Backbone
     weights = "none"
@@ -47,7 +50,7 @@ class DrawnFeatures:
         return type("Photos", (), {"class_names": ("a", "b", "c")})
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ON_FEATURES, ids=lambda row: row.name)
 def test_every_row_gives_probabilities_that_tell_the_classes(row, monkeypatch):
     monkeypatch.setattr("acclimate.experiments.office.rows.STEPS", 60)
     outcome = row.run(drawn_pair(), 0)
@@ -56,7 +59,7 @@ def test_every_row_gives_probabilities_that_tell_the_classes(row, monkeypatch):
     assert (outcome.probabilities.argmax(1) == drawn_pair().oracle_labels).mean() > 0.8
 
 
-@pytest.mark.parametrize("row", [r for r in ROWS if not r.oracle], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [r for r in ON_FEATURES if not r.oracle], ids=lambda row: row.name)
 def test_labels_of_the_target_change_nothing_but_the_oracle(row, monkeypatch):
     monkeypatch.setattr("acclimate.experiments.office.rows.STEPS", 20)
     pair = drawn_pair()
@@ -69,7 +72,7 @@ def test_the_oracle_predicts_each_photo_unseen():
     """Labels without any meaning cannot be learnt by folds; a fit to all of them could."""
     pair = drawn_pair()
     nonsense = np.random.default_rng(3).permutation(pair.oracle_labels)
-    (row,) = [row for row in ROWS if row.name == "train-on-target"]
+    (row,) = [row for row in ON_FEATURES if row.name == "train-on-target"]
     outcome = row.run(pair._replace(oracle_labels=nonsense), 0)
     assert (outcome.probabilities.argmax(1) == nonsense).mean() < 0.6
 
@@ -91,6 +94,42 @@ def test_pairs_and_rows_by_name():
         wanted(CALTECH, ["*/dan"], [0])
     with pytest.raises(ConfigurationError, match="office-31"):
         find_benchmark("office-32")
+
+
+def test_whole_backbones_are_trained_where_they_are_named():
+    whole = {row.name for row in WHOLE}
+    for names in ([], ["amazon-webcam"]):
+        assert not whole & {job.row.name for job in wanted(CALTECH, names, [0])}
+    jobs = wanted(CALTECH, ["amazon-dslr/fine-tuned-mcc", "amazon-dslr"], [0, 1])
+    assert sum(job.row.name == "fine-tuned-mcc" for job in jobs) == 2
+    assert whole & {job.row.name for job in jobs} == {"fine-tuned-mcc"}
+
+
+@pytest.mark.parametrize("name", ["fine-tuned-mcc", "fine-tuned-train-on-target"])
+def test_a_row_that_trains_the_backbone(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(fine_tuning, "ON_PROCESSOR", fine_tuning.Budget(32, 40, 4, 4))
+    monkeypatch.setattr(fine_tuning, "ON_GPU", fine_tuning.Budget(32, 40, 4, 4))
+    draws = np.random.default_rng(0)
+    for place in [tmp_path / d / c for d in ("one", "two") for c in ("red", "blue")]:
+        place.mkdir(parents=True)
+        for number in range(12):
+            pixels = draws.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(place / f"{number}.png")
+    folders = {name: str(tmp_path / name) for name in ("one", "two")}
+    benchmark = Benchmark("office-tiny", "Two drawn domains", folders)
+    jobs = wanted(benchmark, [f"one-two/{name}"], [0])
+    run(benchmark, jobs, DrawnFeatures, results=tmp_path, command="acclimate")
+    (result,) = read(tmp_path, "office-tiny")
+    oracle = name == "fine-tuned-train-on-target"
+    assert result.uses_target_labels == oracle
+    # an oracle is measured on what it has not seen, the others on all there is
+    assert (result.target_items < 24) == oracle
+    assert result.chosen["steps"] == 4
+    assert 0 < result.chosen["step"] <= 4
+    text = page(benchmark, [result])
+    assert "photos of 40 pixels cut to 32, 4 steps of 4 + 4" in text
+    # not among the rows on features
+    assert text.index("## Fine-tuned") < text.index(f"| fine-tuned {'train' if oracle else 'MCC'}")
 
 
 def test_every_domain_is_a_registered_data_set():

@@ -13,7 +13,7 @@ from acclimate.core.files import write_text_atomically
 from acclimate.experiments.markdown import table_line
 from acclimate.experiments.office.benchmarks import Benchmark
 from acclimate.experiments.office.results import OfficeResult
-from acclimate.experiments.office.rows import ROWS, Row
+from acclimate.experiments.office.rows import FINE_TUNED, ROWS, Row
 
 NOTHING = "–"
 SHORT = ("row", "n", "pairs", "mean accuracy (oracle)", "mean AUROC (oracle)", "seconds a pair")
@@ -63,7 +63,8 @@ def write_page(folder: Path, benchmark: Benchmark, results: Sequence[OfficeResul
 
 def page(benchmark: Benchmark, results: Sequence[OfficeResult]) -> str:
     """The Markdown page."""
-    lines = lines_of(results)
+    found = lines_of(results)
+    lines = [line for line in found if not line.row.fine_tunes]
     pairs = [pair for pair in benchmark.pairs if not pair.startswith("others-")]
     pooled = [pair for pair in benchmark.pairs if pair.startswith("others-")]
     backbones = sorted({f"{r.backbone} ({r.weights})" for r in results})
@@ -100,7 +101,41 @@ def page(benchmark: Benchmark, results: Sequence[OfficeResult]) -> str:
             *_table([line for line in lines if line.row.pools_sources], pooled, "mean"),
             "",
         ]
+    text += _fine_tuned([line for line in found if line.row.fine_tunes], pairs, results)
     return "\n".join(text)
+
+
+def _fine_tuned(
+    lines: Sequence[Line], pairs: Sequence[str], results: Sequence[OfficeResult]
+) -> list[str]:
+    """Rows that trained the backbone, on the pairs that have one."""
+    known = [pair for pair in pairs if any(pair in line.accuracies for line in lines)]
+    if not known:
+        return []
+    names = {line.row.name for line in lines}
+    own = [result for result in results if result.row in names]
+    budgets = sorted({_budget(result) for result in own})
+    return [
+        "## Fine-tuned",
+        "",
+        "The whole backbone trained, a tenth of the learning rate for its own layers, BatchNorm as it was "
+        f"pretrained; {'; '.join(budgets)}. The checkpoint is chosen without labels of the target. Fully "
+        "transductive as above, but for train-on-target, which is measured on photos held out.",
+        "",
+        *_table(lines, known, "mean"),
+        "",
+        *_comparison(lines, known, "### Fine-tuned, against source-only"),
+        *_areas(lines, known, "### Fine-tuned, AUROC"),
+    ]
+
+
+def _budget(result: OfficeResult) -> str:
+    """What a fine-tuned row was given."""
+    said = result.chosen
+    return (
+        f"photos of {said['resize']} pixels cut to {said['size']}, {said['steps']} steps of "
+        f"{said['batch_size']} + {said['batch_size']}"
+    )
 
 
 def _table(lines: Sequence[Line], pairs: Sequence[str], last: str) -> list[str]:
@@ -127,10 +162,13 @@ def _published(benchmark: Benchmark) -> list[str]:
     return ["", f"Published ({benchmark.note}): {'; '.join(said)}."]
 
 
-def _comparison(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
+def _comparison(
+    lines: Sequence[Line], pairs: Sequence[str], heading: str = "## Against source-only"
+) -> list[str]:
     """Each adapting row against the source-only row of its kind."""
     by_name = {line.row.name: line for line in lines}
     base = {"linear": "source-only", "subspace": "source-only", "network": "network-source-only"}
+    base[FINE_TUNED] = f"{FINE_TUNED}-source-only"
     text = []
     for line in lines:
         against = by_name.get(base.get(line.row.kind, ""))
@@ -151,7 +189,7 @@ def _comparison(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
     if not text:
         return []
     return [
-        "## Against source-only",
+        heading,
         "",
         "*p*: of Wilcoxon's signed-rank test over the pairs, two-sided.",
         "",
@@ -162,7 +200,7 @@ def _comparison(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
     ]
 
 
-def _areas(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
+def _areas(lines: Sequence[Line], pairs: Sequence[str], heading: str = "## AUROC") -> list[str]:
     text = []
     for line in lines:
         if line.areas:
@@ -171,7 +209,7 @@ def _areas(lines: Sequence[Line], pairs: Sequence[str]) -> list[str]:
     if not text:
         return []
     return [
-        "## AUROC",
+        heading,
         "",
         "One class against the rest, mean over classes, in percent (oracle).",
         "",

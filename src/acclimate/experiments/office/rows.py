@@ -55,16 +55,18 @@ Run = Callable[[Pair, int], Outcome]
 class Row:
     """``kind``: rows of one kind share their classifier, so that a gain is a gain of adaptation.
 
+    ``run`` is ``None`` for the rows that train the backbone too, by the algorithm ``fine_tunes``.
     ``seeds`` is false where the seed decides nothing but folds.
     """
 
     name: str
     title: str
     kind: str
-    run: Run
+    run: Run | None
     seeds: bool = False
     oracle: bool = False
     pools_sources: bool = False
+    fine_tunes: str = ""
 
 
 class OneScale(TransformerMixin, BaseEstimator):
@@ -154,7 +156,7 @@ def _network(algorithm: str) -> Run:
     return run
 
 
-ROWS = (
+ON_FEATURES = (
     Row(
         "source-only-standardised",
         "source-only: each feature standardised",
@@ -183,3 +185,22 @@ ROWS = (
         oracle=True,
     ),
 )
+
+
+def _fine_tuned(algorithm: str, title: str, oracle: bool = False) -> Row:
+    name = f"{FINE_TUNED}-{algorithm}"
+    whole = f"fine-tuned {title}"
+    return Row(name, whole, FINE_TUNED, None, True, oracle, fine_tunes=algorithm)
+
+
+FINE_TUNED = "fine-tuned"
+#: minutes each, so they are trained where they are named
+WHOLE = (
+    _fine_tuned("source-only", "source-only"),
+    _fine_tuned("dann", "DANN"),
+    _fine_tuned("cdan", "CDAN"),
+    _fine_tuned("mcc", "MCC"),
+    _fine_tuned("best", "best: the default of fit"),
+    _fine_tuned("train-on-target", "train-on-target (oracle): photos held out", oracle=True),
+)
+ROWS = (*ON_FEATURES, *WHOLE)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from acclimate.experiments.office.benchmarks import Benchmark
 from acclimate.experiments.office.features import Features
+from acclimate.experiments.office.fine_tuning import fine_tune
 from acclimate.experiments.office.results import OfficeResult, place, write
 from acclimate.experiments.office.rows import ROWS, Row
 from acclimate.experiments.row_names import named_rows
@@ -27,14 +28,18 @@ class Job(NamedTuple):
 def wanted(benchmark: Benchmark, names: Sequence[str], seeds: Sequence[int]) -> list[Job]:
     """The jobs behind ``"PAIR"``, ``"PAIR/ROW"`` and ``"*/ROW"``; all without a name.
 
+    Rows that train a whole backbone are among them where they are named: they take minutes each.
+
     Raises ``ConfigurationError`` for an unknown pair and ``UnknownNameError`` for an unknown row.
     """
     chosen = named_rows(names, benchmark.pairs, [row.name for row in ROWS], table=benchmark.name)
+    named = {name.partition("/")[2] for name in names}
     return [
         Job(row, pair, seed)
         for pair in benchmark.pairs
         for row in ROWS
         if (pair, row.name) in chosen and (row.pools_sources or "others-" not in pair)
+        if not row.fine_tunes or row.name in named
         for seed in (seeds if row.seeds else seeds[:1])
     ]
 
@@ -75,6 +80,9 @@ def _result(
     from acclimate.training.devices import processor_name
     from acclimate.validators.metrics import labelled_metrics
 
+    if job.row.fine_tunes:
+        return _fine_tuned(benchmark, job, made, command)
+    assert job.row.run is not None
     pair = made.pair(job.pair, said)
     start = time.perf_counter()
     outcome = job.row.run(pair, job.seed)
@@ -83,20 +91,53 @@ def _result(
     names = made.of(benchmark.sources_of(job.pair)[1]).class_names
     metrics = labelled_metrics(logits, torch.from_numpy(pair.oracle_labels), names)
     return OfficeResult(
-        benchmark=benchmark.name,
-        row=job.row.name,
-        pair=job.pair,
-        seed=job.seed,
-        backbone=made.backbone.options.name,
-        weights=made.weights,
+        **_facts(benchmark, job, made),
         source_items=len(pair.labels),
         target_items=len(pair.target),
-        uses_target_labels=job.row.oracle,
         oracle_target_accuracy=metrics.accuracy,
         oracle_target_auroc=metrics.auroc,
         chosen=outcome.chosen,
         seconds=seconds,
         threads=torch.get_num_threads(),
         processor=processor_name(),
+        command=command,
+    )
+
+
+def _facts(benchmark: Benchmark, job: Job, made: Features) -> dict[str, Any]:
+    return {
+        "benchmark": benchmark.name,
+        "row": job.row.name,
+        "pair": job.pair,
+        "seed": job.seed,
+        "backbone": made.backbone.options.name,
+        "weights": made.weights,
+        "uses_target_labels": job.row.oracle,
+    }
+
+
+def _fine_tuned(benchmark: Benchmark, job: Job, made: Features, command: str) -> OfficeResult:
+    options = made.backbone.options
+    record, chosen = fine_tune(
+        benchmark,
+        job.pair,
+        job.row.fine_tunes,
+        job.seed,
+        {"name": options.name, "weights": options.weights},
+        oracle=job.row.oracle,
+        command=command,
+    )
+    metrics = record.oracle_target_metrics
+    assert metrics is not None
+    return OfficeResult(
+        **_facts(benchmark, job, made),
+        source_items=record.source.items["train"],
+        target_items=metrics.n,
+        oracle_target_accuracy=metrics.accuracy,
+        oracle_target_auroc=metrics.auroc,
+        chosen=chosen,
+        seconds=record.training_seconds,
+        threads=record.environment.threads,
+        processor=record.environment.processor,
         command=command,
     )
