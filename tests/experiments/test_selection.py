@@ -206,6 +206,7 @@ def test_settings_of_every_task_are_valid_and_a_backbone_has_the_weights_given()
     settings = SelectionJob(photos, "default", "mcc", 0).settings(
         Path(), weights="file.safetensors"
     )
+    assert settings.network == "backbone"
     assert settings.network_options["weights"] == "file.safetensors"
 
 

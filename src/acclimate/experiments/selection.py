@@ -62,8 +62,7 @@ _AS_STORED = {"steps": 300, "evaluations": 5, "log_every": 50}
 _FROZEN = {
     **_SHORT,
     "protocol": "photos",
-    "network": "tf_mobilenetv3_large_minimal_100",
-    "network_options": {"freeze": "backbone"},
+    "network_options": {"name": "tf_mobilenetv3_large_minimal_100", "freeze": "backbone"},
 }
 _VECTORS = ("default", "bare")
 
