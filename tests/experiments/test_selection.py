@@ -235,7 +235,12 @@ def test_the_command(acclimate, tmp_path, monkeypatch):
     assert "entropy" not in dear
     written = (tmp_path / "acclimate-runs/selection/selection.json").read_text()
     assert json.loads(written) == {key: said[key] for key in said if key != "page"}
+    # some of them alone, and what others had cost is not forgotten
+    few = json.loads(acclimate(*call, "--show", "--json", "--validator", "snd").out)
+    assert [line["validator"] for line in few["validators"]] == ["snd", LAST]
+    assert few["table"] == said["table"]
     # a second call trains nothing and says the same
     again = acclimate(*call, "--show", "--json")
     assert json.loads(again.out) == said
     assert acclimate(*call[:2], "--task", "blops").code == 2
+    assert acclimate(*call[:2], "--validator", "sdn").code == 2

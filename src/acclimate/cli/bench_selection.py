@@ -36,6 +36,13 @@ def selection(
             show_default="ten",
         ),
     ] = None,
+    validator: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="See 'acclimate list validators', repeatable: what is replayed.",
+            show_default="all",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many: 0, 1, …")] = 3,
     runs: Annotated[
         Path, typer.Option(help="Where runs are kept, and found when it is called again.")
@@ -69,11 +76,11 @@ def selection(
     recipes = _named(recipe, {name: name for name in grid.RECIPES}, "recipe")
     names = algorithm or grid.ALGORITHMS
     chosen = grid.every_algorithm() if "all" in names else names
+    scores = _named(validator, {name: name for name in validators.names()}, "validator")
     jobs = grid.jobs(tasks, recipes, chosen, range(seeds))
     console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
     if not show:
         jobs = _train(jobs, runs, task is not None, threads, device, weights)
-    scores = validators.names()
     found = []
     for job in jobs:
         try:

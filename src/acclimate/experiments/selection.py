@@ -301,8 +301,9 @@ def _replayed(
         else:
             dear[name] = values = [validators.get(name).score(each) for each in evidence]
         scores[name] = np.array(values, dtype=np.float64)
-    if dear != kept:
-        write_text_atomically(path, json.dumps({"acclimate": __version__, "scores": dear}))
+    known = {**kept, **dear}
+    if known != kept:
+        write_text_atomically(path, json.dumps({"acclimate": __version__, "scores": known}))
     return scores
 
 
