@@ -235,6 +235,9 @@ def test_the_command(acclimate, tmp_path, monkeypatch):
     assert "entropy" not in dear
     written = (tmp_path / "acclimate-runs/selection/selection.json").read_text()
     assert json.loads(written) == {key: said[key] for key in said if key != "page"}
+    # what is finished is not even opened
+    monkeypatch.setattr(selection, "fit", None)
+    assert json.loads(acclimate(*call, "--json").out) == said
     # some of them alone, and what others had cost is not forgotten
     few = json.loads(acclimate(*call, "--show", "--json", "--validator", "snd").out)
     assert [line["validator"] for line in few["validators"]] == ["snd", LAST]

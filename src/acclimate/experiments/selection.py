@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from acclimate import __version__
 from acclimate.algorithms import combination, names_for
-from acclimate.core.errors import RecordError
+from acclimate.core.errors import ConfigurationError, RecordError
 from acclimate.core.files import write_text_atomically
 from acclimate.core.records import Outcome, RunRecord, read_record
 from acclimate.experiments.estimates import Guessed, guessed
@@ -27,7 +27,8 @@ from acclimate.training.evaluate import read_evidence
 from acclimate.training.fit import fit
 from acclimate.training.observer import Observer
 from acclimate.training.parts import draws_target
-from acclimate.training.settings import FitSettings, make_settings
+from acclimate.training.settings import BY_DATA, FitSettings, make_settings
+from acclimate.training.task import replace_settings
 from acclimate.validators import Evidence, validators
 from acclimate.validators.verdict import judge
 
@@ -221,14 +222,36 @@ def run(
     folder = job.folder(runs)
     folder.parent.mkdir(parents=True, exist_ok=True)
     reference = job.algorithm != SOURCE_ONLY and job.folder(runs, SOURCE_ONLY)
+    settings = job.settings(runs, device, weights)
+    done = _finished(folder, settings)
+    if done is not None:
+        return done
     return fit(
-        job.settings(runs, device, weights),
+        settings,
         folder,
         baseline=reference,
         resume=True,
         observer=observer,
         command=command,
     )
+
+
+def _finished(folder: Path, settings: FitSettings) -> RunRecord | None:
+    """The record of this very run where nothing is left to do; opening its data would take longer.
+
+    What is unfinished, without the verdict it should have, or of other settings is for ``fit``.
+    """
+    try:
+        record = read_record(folder)
+        had = FitSettings.build(f"settings in {folder}", record.settings)
+    except (RecordError, ConfigurationError):
+        return None
+    if settings.network in BY_DATA:  # the record has the one that it came to
+        had = replace_settings(had, network=settings.network)
+    judged = record.verdict is not None or record.uses_target_labels
+    complete = record.status == "finished" and (judged or record.algorithm == SOURCE_ONLY)
+    same = had.model_dump(mode="json") == settings.model_dump(mode="json")
+    return record if complete and same else None
 
 
 @dataclass(frozen=True)
