@@ -51,7 +51,6 @@ def step(
     json: JsonOption = False,
 ) -> None:
     """Our DANN step beside a plain hand-written loop, on the paper's MNIST network."""
-
     from acclimate.experiments.bench_step import bench_step
 
     use_threads(threads)

@@ -17,6 +17,8 @@ BatchSizeOption = Annotated[
 
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")]
 
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
 
 def use_threads(threads: int | None) -> None:
     """Compute with so many, here and in processes that this one starts; ``None`` changes nothing."""
@@ -28,6 +30,3 @@ def use_threads(threads: int | None) -> None:
 
     torch.set_num_threads(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
-
-
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

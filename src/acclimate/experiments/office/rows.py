@@ -27,6 +27,8 @@ COMPONENTS = 80
 #: the network of the rows that train one: a bottleneck on the features, as in the DANN paper's Office net
 NETWORK: dict[str, Any] = {"network": "mlp", "network_options": {"widths": (256,)}}
 STEPS, BATCH, RATE = 600, 64, 1e-3
+#: the kind of the rows that train the backbone too, and how their names begin
+FINE_TUNED = "fine-tuned"
 
 
 class Pair(NamedTuple):
@@ -188,12 +190,17 @@ ON_FEATURES = (
 
 
 def _fine_tuned(algorithm: str, title: str, oracle: bool = False) -> Row:
-    name = f"{FINE_TUNED}-{algorithm}"
-    whole = f"fine-tuned {title}"
-    return Row(name, whole, FINE_TUNED, None, True, oracle, fine_tunes=algorithm)
+    return Row(
+        f"{FINE_TUNED}-{algorithm}",
+        f"{FINE_TUNED} {title}",
+        FINE_TUNED,
+        None,
+        seeds=True,
+        oracle=oracle,
+        fine_tunes=algorithm,
+    )
 
 
-FINE_TUNED = "fine-tuned"
 #: minutes each, so they are trained where they are named
 WHOLE = (
     _fine_tuned("source-only", "source-only"),
