@@ -242,6 +242,8 @@ def test_the_command(acclimate, tmp_path, monkeypatch):
     few = json.loads(acclimate(*call, "--show", "--json", "--validator", "snd").out)
     assert [line["validator"] for line in few["validators"]] == ["snd", LAST]
     assert few["table"] == said["table"]
+    kept = next((tmp_path / "acclimate-runs/selection").rglob("scores.json")).read_text()
+    assert json.loads(kept)["scores"] == dear
     # a second call trains nothing and says the same
     again = acclimate(*call, "--show", "--json")
     assert json.loads(again.out) == said
