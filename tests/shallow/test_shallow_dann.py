@@ -43,7 +43,7 @@ def test_a_step_is_the_gradient_of_the_saddle_objective(count, thin):
     weights = draw_weights()
     expected = by_autograd(weights, source, labels, target)
     kind = sparse.csr_matrix if thin else np.asarray
-    _step(weights, kind(source), labels, kind(target), LAMBDA, RATE)
+    _step(weights, kind(np.concatenate([source, target])), labels, LAMBDA, RATE)
     for found, wanted in zip(weights, expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=2e-6)
 
@@ -87,3 +87,14 @@ def test_a_warm_start_goes_on(source, target):
     cold = ShallowDANN(random_state=0, max_epochs=2, validation_fraction=0)
     np.testing.assert_array_equal(cold.fit(*source, X_target=target[0]).weights_.W, once)
     assert np.abs(twice - once).max() > 1e-3
+
+
+def test_coordinates_begin_as_the_features_they_stand_for_would(source, target):
+    options = {"hidden": 200, "max_epochs": 0, "random_state": 0}
+    features = np.pad(source[0], [(0, 0), (0, 395)]), np.pad(target[0], [(0, 0), (0, 395)])
+    wide = ShallowDANN(**options).fit(features[0], source[1], X_target=features[1])
+    own = ShallowDANN(**options, fan_in=400).fit(*source, X_target=target[0])
+    assert wide.weights_.W.shape == (400, 200)
+    for model in (wide, own):
+        np.testing.assert_allclose(model.weights_.W.std(), (2 / 600) ** 0.5, rtol=0.05)
+    assert ShallowDANN(**options).fit(*source, X_target=target[0]).weights_.W.std() > 0.09

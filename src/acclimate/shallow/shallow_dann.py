@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -39,6 +39,8 @@ class ShallowDANN(ClassifierMixin, DomainEstimator):
         max_epochs: passes over the source at most.
         batch_size: rows of each domain that take a step together.
         validation_fraction: of the source, for early stopping; 0 trains ``max_epochs``.
+        fan_in: features that weights W are drawn for, those of the rows if None. Rows that are the
+            coordinates of more features in an orthonormal basis begin as these would with theirs.
         warm_start: begin with the weights of the last ``fit``, where there are any of that shape.
         random_state: of weights, order and draws.
 
@@ -68,6 +70,7 @@ class ShallowDANN(ClassifierMixin, DomainEstimator):
         max_epochs: int = 200,
         batch_size: int = 16,
         validation_fraction: float = 0.1,
+        fan_in: int | None = None,
         warm_start: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -77,6 +80,7 @@ class ShallowDANN(ClassifierMixin, DomainEstimator):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.validation_fraction = validation_fraction
+        self.fan_in = fan_in
         self.warm_start = warm_start
         self.random_state = random_state
 
@@ -101,7 +105,7 @@ class ShallowDANN(ClassifierMixin, DomainEstimator):
 
     def predict_proba(self, X: Matrix) -> NDArray[np.float64]:
         """(N, K) probabilities in the order of ``classes_``."""
-        probabilities: NDArray[np.float64] = softmax(self._logits(X), axis=1)
+        probabilities: NDArray[np.float64] = _softmax(self._logits(X))
         return probabilities
 
     def decision_function(self, X: Matrix) -> NDArray[np.float64]:
@@ -134,8 +138,9 @@ class ShallowDANN(ClassifierMixin, DomainEstimator):
         if known is not None and (known.W.shape, known.V.shape) == shapes:
             return Weights(*(each.copy() for each in known))
         W, V = (
-            draws.uniform(-1, 1, shape).astype(np.float32) * np.float32((6 / sum(shape)) ** 0.5)
-            for shape in shapes
+            draws.uniform(-1, 1, shape).astype(np.float32)
+            * np.float32((6 / (inputs + shape[1])) ** 0.5)
+            for shape, inputs in zip(shapes, (self.fan_in or width, self.hidden), strict=True)
         )
         zeros = [np.zeros(size, np.float32) for size in (self.hidden, classes, self.hidden, 1)]
         return Weights(W, zeros[0], V, zeros[1], zeros[2], zeros[3])
@@ -153,22 +158,17 @@ class ShallowDANN(ClassifierMixin, DomainEstimator):
         held = round(source.shape[0] * self.validation_fraction)
         aside, shown = order[:held], order[held:]
         validation, wanted = source[aside], labels[aside].argmax(1)
+        everything = stacked(source, target)
         best, lowest, at = weights, np.inf, 0
         for epoch in range(1, self.max_epochs + 1):
             order = draws.permutation(shown)
-            # gathered once: slices of an epoch cost nothing
-            rows, classes = source[order], labels[order]
-            others = target[draws.integers(target.shape[0], size=len(order))]
+            others = draws.integers(target.shape[0], size=len(order)) + source.shape[0]
+            # gathered once, batch by batch: slices of an epoch cost nothing
+            rows, classes = everything[_by_batch(order, others, self.batch_size)], labels[order]
             for start in range(0, len(order), self.batch_size):
-                part = slice(start, start + self.batch_size)
-                _step(
-                    weights,
-                    rows[part],
-                    classes[part],
-                    others[part],
-                    self.domain_weight,
-                    self.learning_rate,
-                )
+                some = classes[start : start + self.batch_size]
+                both = rows[2 * start : 2 * (start + len(some))]
+                _step(weights, both, some, self.domain_weight, self.learning_rate)
             if not held:
                 best, at = weights, epoch
                 continue
@@ -193,33 +193,44 @@ class Weights(NamedTuple):
     d: Floats
 
 
+def _by_batch(order: NDArray[Any], others: NDArray[Any], size: int) -> NDArray[Any]:
+    """``size`` of ``order``, then those of ``others`` beside them, and so on."""
+    cuts = range(size, len(order), size)
+    pairs = zip(np.split(order, cuts), np.split(others, cuts), strict=True)
+    return np.concatenate([part for pair in pairs for part in pair])
+
+
 def _step(
-    weights: Weights,
-    source: Matrix,
-    labels: Floats,
-    target: Matrix,
-    domain_weight: float,
-    rate: float,
+    weights: Weights, rows: Matrix, labels: Floats, domain_weight: float, rate: float
 ) -> None:
-    """The updates of Algorithm 1, lines 5 to 32, for B source rows (one-hot ``labels``) and B target rows."""
+    """The updates of Algorithm 1, lines 5 to 32; ``rows`` (2 B, D): source rows, then target rows."""
     W, b, V, c, u, d = weights
-    count = source.shape[0]
-    both = stacked(source, target)
-    hidden = expit(both @ W + b)
+    count = len(labels)
+    hidden = expit(rows @ W + b)
     ours = hidden[:count]
-    wrong = softmax(ours @ V + c, axis=1) - labels
+    wrong = _softmax(ours @ V + c)
+    wrong -= labels
     slope = np.zeros_like(hidden)
-    slope[:count] = wrong @ V.T
+    np.matmul(wrong, V.T, out=slope[:count])
     if domain_weight:
         told = expit(hidden @ u + d)
         told[:count] -= 1  # the derivative of L_d by the domain logit
-        slope -= np.float32(domain_weight) * told[:, None] * u
+        slope -= (np.float32(domain_weight) * told)[:, None] * u
         step = np.float32(rate * domain_weight)
         u -= step * (told @ hidden)
         d -= step * told.sum()
-    slope *= hidden * (1 - hidden)
+    slope *= hidden
+    slope *= 1 - hidden
     V -= np.float32(rate) * (ours.T @ wrong)
     c -= np.float32(rate) * wrong.sum(0)
     slope *= np.float32(rate)
-    W -= both.T @ slope
+    W -= rows.T @ slope
     b -= slope.sum(0)
+
+
+def _softmax(logits: Any) -> Any:
+    """Of (N, K) logits, in their place: scipy's checks would cost more than a step's products."""
+    logits -= logits.max(1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(1, keepdims=True)
+    return logits

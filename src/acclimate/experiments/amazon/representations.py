@@ -22,6 +22,8 @@ from acclimate.shallow.msda import MSDA
 LENGTH = 10.0
 #: principal directions of denoised counts: a network on all 4,000 takes four times as long
 LEADING = 1000
+#: of mSDA: 5,000 words and five hidden layers of 5,000
+DENOISED_FEATURES = 30_000
 _BLOCK = 1024
 
 
