@@ -53,13 +53,15 @@ def logistic_regression(rows: Any, labels: Any, seed: int) -> tuple[LogisticRegr
     from sklearn.model_selection import StratifiedKFold
 
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    # of dense rows the one takes a tenth of the other's time, of sparse ones the other is ahead
+    solver = "liblinear" if sparse.issparse(rows) else "lbfgs"
 
     def quality(strength: float) -> float:
-        machine = LogisticRegression(C=strength, solver="liblinear")
+        machine = LogisticRegression(C=strength, solver=solver)
         return float(cross_val_score(machine, rows, labels, cv=folds).mean())
 
     best = max(_STRENGTHS, key=quality)
-    return LogisticRegression(C=best, solver="liblinear").fit(rows, labels), best
+    return LogisticRegression(C=best, solver=solver).fit(rows, labels), best
 
 
 def distance(first: Any, second: Any, seed: int = 0) -> float:

@@ -101,14 +101,12 @@ class Representations:
         train = msda.fit_transform(sparse.vstack([there.source.rows, there.target.rows]))
         mean = train.mean(0)
         train -= mean
-        gram = (train @ train.T).astype(np.float64)
-        basis = _coordinates(gram, None if weighted else LEADING)
+        basis = _basis(train, None if weighted else LEADING)
         tests = {}
         for domain, part in ((second, there.test), (first, back.test)):
             blocks = []
             for start in range(0, part.rows.shape[0], _BLOCK):
-                mapped = msda.transform(part.rows[start : start + _BLOCK]) - mean
-                blocks.append(basis.of(mapped @ train.T))
+                blocks.append(basis.of(msda.transform(part.rows[start : start + _BLOCK]) - mean))
             tests[f"test_{domain}"] = np.concatenate(blocks)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(path) as temporary, open(temporary, "wb") as file:
@@ -116,24 +114,25 @@ class Representations:
 
 
 class _Basis(NamedTuple):
-    """``train`` (N, C): coordinates of the rows that span it; ``of``: (M, N) inner products → (M, C)."""
+    """``train`` (N, C): coordinates of the rows that span it; ``of``: (M, D) centred rows → (M, C)."""
 
     train: NDArray[np.float32]
     of: Callable[[NDArray[Any]], NDArray[Any]]
 
 
-def _coordinates(gram: NDArray[np.float64], leading: int | None) -> _Basis:
-    """All coordinates by Cholesky, or the ``leading`` principal ones by eigenvectors."""
+def _basis(rows: NDArray[np.float32], leading: int | None) -> _Basis:
+    """All directions of ``rows`` (N, D) by Cholesky, or the ``leading`` principal ones by eigenvectors."""
+    gram = (rows @ rows.T).astype(np.float64)
     count = len(gram)
     if leading is None or leading >= count:
         # centred rows are dependent, and float32 leaves its noise in the last directions
         gram[np.diag_indices(count)] += 1e-4 * np.trace(gram) / count
         factor = cholesky(gram, lower=True, overwrite_a=True).astype(np.float32)
-        return _Basis(factor, lambda inner: solve_triangular(factor, inner.T, lower=True).T)
+        return _Basis(factor, lambda more: solve_triangular(factor, rows @ more.T, lower=True).T)
     values, vectors = eigh(gram, subset_by_index=[count - leading, count - 1], overwrite_a=True)
     root = np.sqrt(np.maximum(values, values[-1] * 1e-9))
-    turned = (vectors / root).astype(np.float32)
-    return _Basis((vectors * root).astype(np.float32), lambda inner: inner @ turned)
+    directions = rows.T @ (vectors / root).astype(np.float32)
+    return _Basis((vectors * root).astype(np.float32), lambda more: more @ directions)
 
 
 def _weighted(weigh: TfidfTransformer, rows: Any) -> Any:

@@ -26,9 +26,9 @@ Features = Literal["counts", "words", "denoised counts", "denoised words"]
 #: the paper's grids, section 5.1.3
 LAMBDAS = tuple(float(weight) for weight in np.logspace(-2, 0, 9))
 HIDDEN = (50, 100)
-#: learning rates as in section 5.1.3; a tenth of the rate allows four times the rows in a step. Denoised
+#: learning rates as in section 5.1.3; a tenth of the rate allows more rows in a step. Denoised
 #: rows are coordinates in an orthonormal basis of the paper's 30,000 features
-_COUNTS = {"learning_rate": 1e-3, "batch_size": 16}
+_COUNTS = {"learning_rate": 1e-3, "batch_size": 32}
 _DENOISED = {"learning_rate": 1e-4, "batch_size": 64, "fan_in": DENOISED_FEATURES}
 
 
