@@ -151,7 +151,7 @@ def _make(module: str, name: str, **options: Any) -> Callable[[], Any]:
 _ALIGNMENT = _ours(
     _make("acclimate.shallow.subspace_alignment", "SubspaceAlignment", n_components=COMPONENTS)
 )
-_CORAL = _ours(_make("acclimate.shallow.coral", "CORAL"))
+_CORAL = _ours(_make("acclimate.shallow.coral", "CORAL", regularisation=0.1))
 _TRANSFER = _ours(
     _make("acclimate.shallow.transfer_components", "TransferComponents", n_components=COMPONENTS)
 )

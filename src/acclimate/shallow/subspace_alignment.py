@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.decomposition import PCA
 
-from acclimate.shallow.base import DomainTransformer, Matrix, adapters, check_components
+from acclimate.shallow.base import DomainTransformer, Floats, Matrix, adapters, check_components
+
+_MOST_ROWS = 4_000  # whose inner products take less time and memory than the rows' own axes
 
 
 @adapters.register("subspace-alignment")
@@ -42,22 +45,53 @@ class SubspaceAlignment(ClassNamePrefixFeaturesOutMixin, DomainTransformer):
     def _learn(self, source: Matrix, target: Matrix, labels: NDArray[Any] | None) -> None:
         if self.n_components is not None:
             check_components("subspace-alignment", self.n_components, source, target)
-        fitted = [
-            PCA(self.n_components, random_state=self.random_state).fit(rows)
-            for rows in (source, target)
-        ]
-        kept = self.n_components or max(_keeping(each.explained_variance_ratio_) for each in fitted)
-        own, others = (each.components_[:kept].T for each in fitted)
+        fitted = [self._axes(rows) for rows in (source, target)]
+        kept = self.n_components or max(_keeping(each.shares) for each in fitted)
+        own, others = (each.axes[:, :kept] for each in fitted)
         kept = min(own.shape[1], others.shape[1])
         own, others = own[:, :kept], others[:, :kept]
-        self.source_mean_, self.target_mean_ = (each.mean_ for each in fitted)
+        self.source_mean_, self.target_mean_ = (each.mean for each in fitted)
         self.source_map_, self.target_map_ = own @ (own.T @ others), others
         self._n_features_out = kept
+
+    def _axes(self, rows: Floats) -> _Axes:
+        few = _of_few(rows, self.n_components) if self.n_components else None
+        if few is not None:
+            return few
+        fitted = PCA(self.n_components, random_state=self.random_state).fit(rows)
+        return _Axes(fitted.mean_, fitted.components_.T, fitted.explained_variance_ratio_)
 
     def _map(self, rows: Matrix, is_source: bool) -> Matrix:
         if is_source:
             return (rows - self.source_mean_) @ self.source_map_
         return (rows - self.target_mean_) @ self.target_map_
+
+
+class _Axes(NamedTuple):
+    """``mean`` (D,), principal ``axes`` (D, d), largest variance first, and its ``shares`` (d,)."""
+
+    mean: Floats
+    axes: Floats
+    shares: Floats
+
+
+def _of_few(rows: Floats, wanted: int) -> _Axes | None:
+    """Exact, by inner products of rows (N, D), N < D; ``None`` where those are too many or dependent.
+
+    The randomised solver of so few leading axes multiplies with all rows fifteen times.
+    """
+    count = len(rows)
+    if not 2 * wanted < count <= min(_MOST_ROWS, rows.shape[1]):
+        return None
+    mean = rows.mean(0)
+    centred = rows - mean
+    inner = (centred @ centred.T).astype(np.float64)
+    whole = np.trace(inner)
+    values, vectors = eigh(inner, subset_by_index=[count - wanted, count - 1], overwrite_a=True)
+    if values[0] <= np.finfo(rows.dtype).eps * count * values[-1]:
+        return None
+    axes = centred.T @ (vectors / np.sqrt(values)).astype(rows.dtype)[:, ::-1]
+    return _Axes(mean, axes, values[::-1] / whole)
 
 
 def _keeping(ratios: NDArray[np.floating[Any]], share: float = 0.9) -> int:
