@@ -76,7 +76,7 @@ class _Axes(NamedTuple):
 
 
 def _of_few(rows: Floats, wanted: int) -> _Axes | None:
-    """Exact, by inner products of rows (N, D), N < D; ``None`` where those are too many or dependent.
+    """Exact, by inner products of rows (N, D), N ≤ D; ``None`` where those are too many or dependent.
 
     The randomised solver of so few leading axes multiplies with all rows fifteen times.
     """
