@@ -39,6 +39,8 @@ class LocallySmooth(Algorithm):
         """Mean divergence under the worst change, of the source's and the target's predictions."""
         assert views.batch.target is not None
         inputs = torch.cat([views.batch.source, views.batch.target])
+        # under mixed precision they come in half of it, which weights without autocast refuse
+        inputs = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
         unit = 1.0 if self.absolute else sqrt(inputs[0].numel())
         network = views.network
         with steady(network):
