@@ -12,8 +12,10 @@ from acclimate.training.agreement import agreements
 from acclimate.training.evaluate import read_evidence
 from acclimate.training.fit import fit
 from acclimate.training.inference import load_model
+from acclimate.training.probes import changed_logits
 from acclimate.training.select import select
 from acclimate.training.settings import FitSettings
+from acclimate.training.task import open_task
 from acclimate.validators import validators
 
 
@@ -84,6 +86,60 @@ def test_several_validators_choose_by_their_ranks(runs, acclimate):
     assert f"choice: {select(runs, ['ensemble'])[0].run}" in table.out.replace("\n", " ")
 
 
+def survivors(run):
+    """For every target item that is not for evaluation, in how many of three draws its class stays."""
+    record, model = read_record(run), load_model(run)
+    target = open_task(FitSettings.build("settings", record.settings)).target
+    found = []
+    for part in (target.adapt, target.validation):
+        predicted = model.outputs(part)[0].argmax(1)
+        looks = [
+            changed_logits(model.network, model.preprocessing, part, draw=draw) for draw in range(3)
+        ]
+        found.append(torch.stack([look.argmax(1) == predicted for look in looks]).sum(0))
+    return torch.cat(found)
+
+
+def test_the_kept_models_of_several_runs_are_compared_by_their_steadiness(runs, acclimate):
+    found = select(runs)
+    assert {each.run for each in found} == set(runs)
+    for each in found:
+        record = read_record(each.run)
+        assert each.kept
+        assert record.target_consistency == pytest.approx(
+            float(survivors(each.run).double().mean()) / 3
+        )
+        evidence = read_evidence(each.run / "evaluations" / f"step-{each.step:08d}.npz")
+        neighbours = validators.get("knn").score(evidence)
+        assert each.score == pytest.approx(record.target_consistency + 0.3 * neighbours)
+    assert found[0].score >= found[1].score
+    table = acclimate("select", *runs)
+    assert table.code == 0, table.err
+    assert "steadiness" in table.out
+    assert "mean rank" not in table.out
+    assert f"choice: {found[0].run}" in table.out.replace("\n", " ")
+    # of one run its checkpoints are compared, by the score that chose among them
+    assert len(select(runs[:1])) == 3
+    assert set(select(runs[:1])[0].scores) == {"default"}
+
+
+def test_runs_whose_consistency_was_not_measured(runs, acclimate):
+    path = runs[1] / "record.json"
+    said = json.loads(path.read_text())
+    assert said.pop("target_consistency") is not None
+    path.write_text(json.dumps(said))
+    assert set(select(runs)[0].scores) == {"default"}
+    for names, expected in [
+        (["steadiness"], "--validator default"),
+        (["steadiness", "bnm"], "one of both"),
+    ]:
+        call = [part for name in names for part in ("--validator", name)]
+        done = acclimate("select", *runs, *call)
+        assert done.code == 2
+        assert expected in done.err.replace("\n", " ")
+        assert len(done.err.strip().splitlines()) == 1
+
+
 def test_what_cannot_be_chosen_from(runs, acclimate, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     moons = ["fit", "--source", "moons", "--target", "moons-rotated", "--steps", 10]
@@ -95,6 +151,7 @@ def test_what_cannot_be_chosen_from(runs, acclimate, tmp_path):
         ((tmp_path / "nowhere",), "is not a run folder"),
         ((runs[1], "--validator", "entropi"), "entropy"),
         ((runs[0],), "step-00000020.npz cannot be read"),
+        ((*runs, "--validator", "default"), "step-00000020.npz cannot be read"),
     ]:
         done = acclimate("select", *arguments)
         assert done.code == 2

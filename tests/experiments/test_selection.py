@@ -32,10 +32,11 @@ from acclimate.experiments.trust import (
 from acclimate.validators.estimators import look
 
 
-def make_scored(algorithm, accuracies, scores, seed=0, verdict=None):
+def make_scored(algorithm, accuracies, scores, seed=0, verdict=None, consistency=None):
     """A finished run, of which the last checkpoint is chosen, that says so much of itself."""
     record = SimpleNamespace(
         oracle_target_metrics=SimpleNamespace(accuracy=accuracies[-1]),
+        target_consistency=consistency,
         uses_target_labels=algorithm == "train-on-target",
     )
     job = SelectionJob(TASKS[0], "default", algorithm, seed)
@@ -55,6 +56,20 @@ def test_regret_within_a_run_and_among_algorithms():
     assert lines["right"].correlation == pytest.approx(1)
     assert lines[LAST].within == pytest.approx(0.1)
     assert lines[LAST].among is None
+
+
+def test_steadiness_chooses_among_what_the_runs_kept():
+    runs = [
+        make_scored("source-only", [0.5, 0.6], {"knn": [0.9, 0.5]}, consistency=0.8),
+        make_scored("dann", [0.9, 0.7], {"knn": [0.1, 0.1]}, consistency=0.9),  # 0.93 against 0.95
+    ]
+    lines = {line.validator: line for line in trust(runs, ["knn"])}
+    assert lines["steadiness"].among == pytest.approx(0.9 - 0.6)
+    assert lines["steadiness"].within == pytest.approx((0 + 0.2) / 2)
+    assert lines["steadiness"].correlation == pytest.approx(-1)
+    assert "steadiness" not in {line.validator for line in trust(runs, [])}
+    runs[0].record.target_consistency = None
+    assert "steadiness" not in {line.validator for line in trust(runs, ["knn"])}
 
 
 def test_a_checkpoint_without_a_score_is_not_chosen():

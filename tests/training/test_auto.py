@@ -63,6 +63,7 @@ def test_it_leaves_one_run_and_says_why(acclimate, quick, tmp_path):
     )
     assert record.steps_done == plan["final_steps"]
     assert record.choice.startswith(f"auto: {record.algorithm} ranks first of ")
+    assert "steady" in record.choice
     rungs = sorted((folder.with_name(f"{folder.name}-candidates")).glob("rung-*"))
     trained = [sorted(run.name for run in rung.iterdir()) for rung in rungs]
     assert trained[0] == ["dann", "deep-coral", "mcc", "source-only"]

@@ -30,8 +30,9 @@ def select(
         list[str] | None,
         typer.Option(
             help="See 'acclimate list validators', of retrieval runs 'acclimate list "
-            "retrieval-validators'; several, or ensemble: by the mean of their ranks.",
-            show_default="default",
+            "retrieval-validators'; several, or ensemble: by the mean of their ranks; steadiness: the "
+            "kept models of several runs.",
+            show_default="steadiness, of one run default",
         ),
     ] = None,
     reverse: Annotated[
@@ -49,7 +50,7 @@ def select(
 
     if reverse and validator:
         raise ConfigurationError("--reverse is a score of its own; leave out --validator")
-    found = _by_reverse(runs) if reverse else ranked(runs, validator or ["default"])
+    found = _by_reverse(runs) if reverse else ranked(runs, validator or [])
     best = _best_of_each(found)
     agreed = agreements(runs)
     if json:
@@ -112,9 +113,12 @@ def _agreement_line(agreement: Agreement) -> str:
 
 
 def _table(best: list[Candidate]) -> tuple[list[str], list[list[str]]]:
+    from acclimate.training.select import STEADINESS
+
     names = list(best[0].scores)
     headings = ["run", "algorithm", "seed", "step", *names]
-    if len(names) > 1:
+    by_ranks = len(names) > 1 and STEADINESS not in names
+    if by_ranks:
         headings.append("mean rank")
     measured = "rank 1" if best[0].objective == "retrieval" else "accuracy"
     headings += ["model kept", f"target {measured} (oracle)"]
@@ -122,7 +126,7 @@ def _table(best: list[Candidate]) -> tuple[list[str], list[list[str]]]:
     for each in best:
         cells = [str(each.run), each.algorithm, str(each.seed), str(each.step)]
         cells += [f"{each.scores[name]:.3f}" for name in names]
-        if len(names) > 1:
+        if by_ranks:
             cells.append(f"{each.score:.3f}")
         known = each.oracle_target_accuracy
         cells += ["yes" if each.kept else "no", "–" if known is None else f"{known:.1%}"]

@@ -225,6 +225,11 @@ class RunRecord(_Part):
         default_factory=list, description="held-out items of each of several sources"
     )
     estimate: Estimate | None = None
+    target_consistency: float | None = Field(
+        default=None,
+        description="share of the model's predictions on target items, none of them of the evaluate "
+        "part, that survive a small change of the input; what runs are compared by",
+    )
     verdict: Verdict | None = None
     warnings: list[Warned] = Field(default_factory=list)
     training_seconds: float = 0.0

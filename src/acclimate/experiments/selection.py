@@ -48,6 +48,8 @@ class SelectionTask:
     needs_files: bool = False
     #: those that differ on it, the first for any other
     recipes: tuple[str, ...] = ("default", "light", "bare")
+    #: algorithms that say they cannot be trained on it
+    without: tuple[str, ...] = ()
 
 
 _SHORT = {"steps": 300, "evaluations": 10, "log_every": 50}
@@ -92,6 +94,7 @@ TASKS = (
         _FROZEN,
         needs_files=True,
         recipes=(DEFAULT,),
+        without=("adabn",),  # there is no BatchNorm behind the features
     ),
 )
 
@@ -199,6 +202,7 @@ def jobs(
         for task in tasks
         for recipe in [name for name in recipes if name in task.recipes] or task.recipes[:1]
         for name in names
+        if name not in task.without
     ]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from acclimate.algorithms import combination
 from acclimate.experiments.selection import SOURCE_ONLY, Scored, best_checkpoint
-from acclimate.training.select import DEFAULT_ENSEMBLE, ENSEMBLE
+from acclimate.training.select import DEFAULT_ENSEMBLE, ENSEMBLE, STEADINESS, steadiness
 from acclimate.validators.ensemble import ensemble
 
 Floats = NDArray[np.float64]
@@ -37,7 +37,7 @@ class Trust:
 
 
 def trust(found: Sequence[Scored], names: Sequence[str]) -> list[Trust]:
-    """One line for each validator, for their ensemble, and for taking the last checkpoint."""
+    """One line for each validator, for their ensemble, for steadiness, and for the last checkpoint."""
     # an oracle's checkpoints are not among what a user can choose from
     found = [each for each in found if not combination.make(each.job.algorithm, {}).oracle]
     groups = _groups(found)
@@ -47,6 +47,8 @@ def trust(found: Sequence[Scored], names: Sequence[str]) -> list[Trust]:
     if set(DEFAULT_ENSEMBLE) <= set(names):
         rules[ENSEMBLE] = _by_ranks
     lines = [_trust(name, rule, found, groups) for name, rule in rules.items()]
+    if "knn" in names and all(each.record.target_consistency is not None for each in found):
+        lines.append(_trust(STEADINESS, _by_steadiness, found, groups))
     last = _mean([float(each.accuracies.max() - each.accuracies[-1]) for each in found])
     return [*lines, Trust(LAST, last, None, None, None)]
 
@@ -68,6 +70,16 @@ def _by_ranks(runs: Sequence[Scored]) -> Floats:
     return np.array(ensemble(joint))
 
 
+def _by_steadiness(runs: Sequence[Scored]) -> Floats:
+    """Of the checkpoints that runs kept; no other one can be chosen."""
+    scores = [np.full(len(each.accuracies), -np.inf) for each in runs]
+    for each, values in zip(runs, scores, strict=True):
+        assert each.record.target_consistency is not None
+        neighbours = float(each.scores["knn"][each.choice])
+        values[each.choice] = steadiness(each.record.target_consistency, neighbours)
+    return np.concatenate(scores)
+
+
 def _trust(
     name: str,
     rule: Callable[[Sequence[Scored]], Floats],
@@ -79,7 +91,8 @@ def _trust(
     for group in groups:
         scores, accuracies = rule(group), np.concatenate([each.accuracies for each in group])
         among.append(regret(scores, accuracies))
-        correlations.append(weighted_spearman(scores, accuracies))
+        known = scores > -np.inf
+        correlations.append(weighted_spearman(scores[known], accuracies[known]))
     return Trust(name, _mean(within), _mean(among), max(among), _mean(correlations))
 
 

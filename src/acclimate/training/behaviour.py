@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from acclimate.core.records import Behaviour
-from acclimate.data.domain import Domain
-from acclimate.training.inference import LoadedModel, load_model
-from acclimate.training.probes import changed_logits
+from acclimate.training.inference import load_model
+from acclimate.training.probes import consistency
 from acclimate.training.task import Task
 from acclimate.validators.class_shares import share_distance
 from acclimate.validators.verdict import agreement
 
-DRAWS = 3
 MOST = 2000  # items looked at
 EARLIER = (0.6, 0.8)  # of training: the checkpoints that the last one is held against
 
@@ -30,18 +28,9 @@ def behaviour(task: Task, folder: Path) -> Behaviour:
     logits, _ = model.outputs(domain)
     return Behaviour(
         share_distance=share_distance(logits, task.source_shares),
-        consistency=consistency(model, domain, logits),
+        consistency=consistency(model.network, model.preprocessing, domain, logits),
         stability=stability(folder),
     )
-
-
-def consistency(model: LoadedModel, domain: Domain, logits: Tensor) -> float:
-    """Share of predictions that survive a small random change, mean of three draws."""
-    shares = []
-    for draw in range(DRAWS):
-        changed = changed_logits(model.network, model.preprocessing, domain, draw=draw)
-        shares.append(agreement(changed, logits))
-    return float(np.mean(shares))
 
 
 def stability(folder: Path) -> float:

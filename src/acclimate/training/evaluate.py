@@ -15,7 +15,7 @@ from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
 from acclimate.models.network import Network
 from acclimate.training.inference import outputs
-from acclimate.training.probes import changed_logits, mixed_logits
+from acclimate.training.probes import changed_logits, consistency, mixed_logits
 from acclimate.training.samples import write_samples
 from acclimate.training.shift import write_shift
 from acclimate.training.stored import DAMAGED, read_tensors, save_arrays, spread
@@ -71,6 +71,28 @@ class Evaluator:
         changed = changed_logits(*prepared, device=self.device)
         return changed.argmax(1) == logits[some].argmax(1)
 
+    def target_consistency(self, network: Network) -> float:
+        """Share of predictions on target items that survive a small change, for comparing models.
+
+        Of the adapt and the validation part, at most 1,000 items of each, three draws: the validation
+        part alone is small where the target is, and the evaluate part is for measuring.
+        """
+        parts = [
+            part.subset(spread(len(part)))
+            for part in (self.task.target.adapt, self.task.target.validation)
+        ]
+        shares = [
+            consistency(
+                network,
+                self.task.preprocessing,
+                part,
+                self.outputs(network, part)[0],
+                device=self.device,
+            )
+            for part in parts
+        ]
+        return float(np.average(shares, weights=[len(part) for part in parts]))
+
     def evaluate(
         self, network: Network, step: int, seconds: float, validator: str = "default"
     ) -> tuple[Evaluation, Evidence]:
@@ -123,6 +145,7 @@ class Evaluator:
         if not self.oracle:
             survived = self.survived(network, task.target.evaluate, target[0])
             record.estimate = estimate_accuracy(source[0], labels, target[0], survived, seed=seed)
+            record.target_consistency = self.target_consistency(network)
         if task.oracle_labels is not None:
             record.oracle_target_metrics = labelled_metrics(target[0], task.oracle_labels, names)
         write_samples(folder, task, source, target)

@@ -37,6 +37,24 @@ def changed_logits(
     return _outputs(network, preprocessing, domain, change, device).logits
 
 
+def consistency(
+    network: Network,
+    preprocessing: Preprocessing,
+    domain: Domain,
+    logits: Tensor,
+    *,
+    draws: int = 3,
+    device: torch.device | str = "cpu",
+) -> float:
+    """Share of predictions, those of ``logits`` (N, K), that survive a small change: mean of draws."""
+    shares = [
+        changed_logits(network, preprocessing, domain, draw=draw, device=device).argmax(1)
+        == logits.argmax(1)
+        for draw in range(draws)
+    ]
+    return float(torch.stack(shares).double().mean())
+
+
 def changed_descriptors(
     network: Network,
     preprocessing: Preprocessing,

@@ -16,6 +16,10 @@ from acclimate.training.evaluators import score_names
 from acclimate.training.retrieval_evaluator import read_retrieval_evidence
 from acclimate.validators.ensemble import ensemble
 
+#: the rule for the kept models of several runs
+STEADINESS = "steadiness"
+#: what agreement with neighbours counts there beside consistency, see docs/validators.md
+NEIGHBOURS = 0.3
 ENSEMBLE = "ensemble"
 #: the two that lost least among algorithms in the selection benchmark; ranks keep the latter's share
 DEFAULT_ENSEMBLE = ("default", "knn")
@@ -41,10 +45,12 @@ class Candidate:
     objective: str = "classification"
 
 
-def select(runs: Sequence[Path], names: Sequence[str]) -> list[Candidate]:
+def select(runs: Sequence[Path], names: Sequence[str] = ()) -> list[Candidate]:
     """Every stored checkpoint of ``runs``, the best first by the validators called ``names``.
 
-    One validator: by its score. Several, or ``"ensemble"``: by the mean of their ranks. Nothing
+    One validator: by its score. Several, or ``"ensemble"``: by the mean of their ranks.
+    ``"steadiness"``: the models that the runs kept, and no other checkpoint, by ``steadiness``.
+    Without ``names``: that, or the default score for a single run and for one that is not finished. Nothing
     is trained and no target label is used. Raises ``RunError`` where a folder holds nothing to
     score, an oracle, or a run of another task or objective than the first, and where a validator
     can say nothing of any of them.
@@ -53,6 +59,11 @@ def select(runs: Sequence[Path], names: Sequence[str]) -> list[Candidate]:
     for run, record in zip(runs, records, strict=True):
         check_comparable(run, record, records[0])
     objective = records[0].objective
+    if not names:
+        comparable = len(runs) > 1 and all(each.target_consistency is not None for each in records)
+        names = [STEADINESS if comparable else "default"]
+    if STEADINESS in names:
+        return _by_steadiness(runs, records, names)
     registry, chosen = score_names(objective), _chosen(names, objective)
     found = [
         _candidate(run, record, path, chosen, registry)
@@ -74,6 +85,45 @@ def select(runs: Sequence[Path], names: Sequence[str]) -> list[Candidate]:
     ]
     # of equal ones the later, as in training; what has no score comes last
     return sorted(scored, key=lambda each: (math.isnan(each.score), -each.score, -each.step))
+
+
+def _by_steadiness(
+    runs: Sequence[Path], records: Sequence[RunRecord], names: Sequence[str]
+) -> list[Candidate]:
+    if len(set(names)) > 1:
+        raise ConfigurationError(
+            f"{STEADINESS} compares the models that runs kept, a validator any checkpoint: give one of both"
+        )
+    found = []
+    for run, record in zip(runs, records, strict=True):
+        if record.target_consistency is None or record.chosen is None:
+            raise RunError(
+                f"{run} has no consistency on target items, which is measured when a run of classes has "
+                "ended: finish it with --resume, or give --validator default"
+            )
+        path = run / "evaluations" / f"step-{record.chosen.step:08d}.npz"
+        kept = _candidate(run, record, path, ["knn"], score_names(record.objective))
+        score = steadiness(record.target_consistency, kept.scores["knn"])
+        scores = {
+            "target-consistency": record.target_consistency,
+            **kept.scores,
+            STEADINESS: score,
+        }
+        found.append(Candidate(**{**vars(kept), "scores": scores, "score": score}))
+    return sorted(found, key=lambda each: (math.isnan(each.score), -each.score))
+
+
+def steadiness(target_consistency: float, neighbours: float) -> float:
+    """By which the kept models of several runs are compared, in [0, 1.3].
+
+    How steady predictions on the target are under small changes of the input, and a little how much
+    they agree with the labels of the nearest source items (``knn``). For models that a label-free
+    score has chosen within their run: one that says the same of everything is perfectly steady.
+
+    >>> steadiness(0.9, 0.5)
+    1.05
+    """
+    return target_consistency + NEIGHBOURS * neighbours
 
 
 def _chosen(names: Sequence[str], objective: str) -> list[str]:

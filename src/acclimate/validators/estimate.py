@@ -13,6 +13,9 @@ CONSISTENCY = "consistency"
 BOTH = f"mean of {CONFIDENCE} and {CONSISTENCY}"
 #: whose intervals' hull is the estimate's
 HULL = (CONFIDENCE, "average thresholded entropy", "difference of confidences", CONSISTENCY)
+#: where all of them miss, the truth is lower: so far the interval reaches below the hull. Of 590 short
+#: runs with known truth the hull alone held 81 %, so lengthened 91 %; see docs/verdict.md
+OPTIMISM = 0.07
 _RESAMPLES = 200
 _LEVEL = 0.9
 
@@ -31,8 +34,8 @@ def estimate_accuracy(
     The mean of average thresholded confidence and of consistency: the one errs upwards where
     adaptation makes a model surer than it is, the other downwards where a model never learnt to
     bear small changes. Without ``survived`` it is the former alone. The interval is the hull of
-    bootstrap intervals of several estimators: resampling alone would only tell of sample size,
-    while the error that matters is that of trusting one estimator under shift.
+    bootstrap intervals of several estimators, and reaches ``OPTIMISM`` below it: resampling alone would
+    only tell of sample size, while the error that matters is that of trusting estimators under shift.
 
     Args:
         source_logits: (N, K) of held-out source items, ``source_labels`` (N,) int64.
@@ -49,7 +52,7 @@ def estimate_accuracy(
     return Estimate(
         method=CONFIDENCE if survived is None else BOTH,
         value=value,
-        low=min(value, *(low for low, _ in bounds)),
+        low=max(0.0, min(value, *(low for low, _ in bounds)) - OPTIMISM),
         high=max(value, *(high for _, high in bounds)),
     )
 
