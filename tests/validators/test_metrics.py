@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from acclimate.core.errors import DataError
 from acclimate.validators.metrics import (
     CALIBRATION_BINS,
+    agreement_beyond_chance,
     labelled_metrics,
     macro_auroc,
     place_metrics,
@@ -173,3 +174,18 @@ def test_places_are_measured_each_by_itself():
             here.n, pytest.approx(here.accuracy), here.auroc,
         )  # fmt: skip
     assert (first.n + second.n, third.n, third.accuracy, third.auroc) == (90, 0, None, None)
+
+
+@given(items=st.integers(2, 60), classes=st.integers(2, 5), seed=st.integers(0, 1000))
+def test_agreement_beyond_chance_against_scikit_learn(items, classes, seed):
+    random = np.random.default_rng(seed)
+    first = random.integers(classes, size=items)
+    second = np.where(random.random(items) < 0.6, first, random.integers(classes, size=items))
+    if len({*first, *second}) == 1:  # 0 / 0 there
+        return
+    found = agreement_beyond_chance(torch.from_numpy(first), torch.from_numpy(second))
+    assert found == pytest.approx(cohen_kappa_score(first, second))
+
+
+def test_a_model_that_says_always_the_same_agrees_with_itself_by_chance_alone():
+    assert agreement_beyond_chance(torch.ones(9).long(), torch.ones(9).long()) == 0

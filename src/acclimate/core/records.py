@@ -227,8 +227,8 @@ class RunRecord(_Part):
     estimate: Estimate | None = None
     target_consistency: float | None = Field(
         default=None,
-        description="share of the model's predictions on target items, none of them of the evaluate "
-        "part, that survive a small change of the input; what runs are compared by",
+        description="Cohen's kappa of the model's predictions before and after a small change of the "
+        "input, on target items that are not of the evaluate part; what runs are compared by",
     )
     verdict: Verdict | None = None
     warnings: list[Warned] = Field(default_factory=list)

@@ -66,6 +66,9 @@ def write_page(folder: Path, said: Mapping[str, Any]) -> Path:
         "",
         "## Validators",
         "",
+        "Unless told otherwise, a run keeps the checkpoint that *default* chooses, and *steadiness* compares "
+        "what the runs kept; each other line chooses among all checkpoints of all runs.",
+        "",
         *_table(VALIDATOR_COLUMNS, [validator_cells(line) for line in _sorted(said["validators"])]),
         "",
         "## Estimates of target accuracy",

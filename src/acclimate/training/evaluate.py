@@ -15,14 +15,19 @@ from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
 from acclimate.models.network import Network
 from acclimate.training.inference import outputs
-from acclimate.training.probes import changed_logits, consistency, mixed_logits
+from acclimate.training.probes import DRAWS, changed_logits, mixed_logits
 from acclimate.training.samples import write_samples
 from acclimate.training.shift import write_shift
 from acclimate.training.stored import DAMAGED, read_tensors, save_arrays, spread
 from acclimate.training.task import Task
 from acclimate.validators import Evidence, validators
 from acclimate.validators.estimate import estimate_accuracy
-from acclimate.validators.metrics import labelled_metrics, macro_auroc, place_metrics
+from acclimate.validators.metrics import (
+    agreement_beyond_chance,
+    labelled_metrics,
+    macro_auroc,
+    place_metrics,
+)
 
 ORACLE_CURVE = 2500
 ORACLE_VALIDATION = "oracle-target-validation-accuracy"
@@ -72,26 +77,22 @@ class Evaluator:
         return changed.argmax(1) == logits[some].argmax(1)
 
     def target_consistency(self, network: Network) -> float:
-        """Share of predictions on target items that survive a small change, for comparing models.
+        """Agreement beyond chance of predictions before and after a small change, for comparing models.
 
-        Of the adapt and the validation part, at most 1,000 items of each, three draws: the validation
+        On the adapt and the validation part, at most 1,000 items of each, three draws: the validation
         part alone is small where the target is, and the evaluate part is for measuring.
         """
-        parts = [
-            part.subset(spread(len(part)))
-            for part in (self.task.target.adapt, self.task.target.validation)
-        ]
-        shares = [
-            consistency(
-                network,
-                self.task.preprocessing,
-                part,
-                self.outputs(network, part)[0],
-                device=self.device,
-            )
-            for part in parts
-        ]
-        return float(np.average(shares, weights=[len(part) for part in parts]))
+        before, after = [], []
+        for whole in (self.task.target.adapt, self.task.target.validation):
+            part = whole.subset(spread(len(whole)))
+            predicted = self.outputs(network, part)[0].argmax(1)
+            for draw in range(DRAWS):
+                changed = changed_logits(
+                    network, self.task.preprocessing, part, draw=draw, device=self.device
+                )
+                before.append(predicted)
+                after.append(changed.argmax(1))
+        return agreement_beyond_chance(torch.cat(before), torch.cat(after))
 
     def evaluate(
         self, network: Network, step: int, seconds: float, validator: str = "default"

@@ -18,6 +18,7 @@ from acclimate.validators.base import MIXED_SHARE
 
 #: small enough that a person would not change their mind
 SMALL_CHANGE = Augmentation(rotation=15, scale=0.15, shift=0.1, contrast=0.3, brightness=0.15)
+DRAWS = 3  # of small changes, where one would leave too much to luck
 VECTOR_NOISE = 0.1  # of each feature's deviation
 _BATCH = 512
 
@@ -43,14 +44,13 @@ def consistency(
     domain: Domain,
     logits: Tensor,
     *,
-    draws: int = 3,
     device: torch.device | str = "cpu",
 ) -> float:
     """Share of predictions, those of ``logits`` (N, K), that survive a small change: mean of draws."""
     shares = [
         changed_logits(network, preprocessing, domain, draw=draw, device=device).argmax(1)
         == logits.argmax(1)
-        for draw in range(draws)
+        for draw in range(DRAWS)
     ]
     return float(torch.stack(shares).double().mean())
 

@@ -19,7 +19,7 @@ from acclimate.validators.ensemble import ensemble
 #: the rule for the kept models of several runs
 STEADINESS = "steadiness"
 #: what agreement with neighbours counts there beside consistency, see docs/validators.md
-NEIGHBOURS = 0.3
+NEIGHBOURS = 0.5
 ENSEMBLE = "ensemble"
 #: the two that lost least among algorithms in the selection benchmark; ranks keep the latter's share
 DEFAULT_ENSEMBLE = ("default", "knn")
@@ -114,14 +114,14 @@ def _by_steadiness(
 
 
 def steadiness(target_consistency: float, neighbours: float) -> float:
-    """By which the kept models of several runs are compared, in [0, 1.3].
+    """By which the kept models of several runs are compared, in [-1, 1.5].
 
-    How steady predictions on the target are under small changes of the input, and a little how much
-    they agree with the labels of the nearest source items (``knn``). For models that a label-free
-    score has chosen within their run: one that says the same of everything is perfectly steady.
+    How steady predictions on the target are under small changes of the input, beyond chance, and
+    half as much how far they agree with the labels of the nearest source items (``knn``). For models
+    that a label-free score has chosen within their run.
 
     >>> steadiness(0.9, 0.5)
-    1.05
+    1.15
     """
     return target_consistency + NEIGHBOURS * neighbours
 

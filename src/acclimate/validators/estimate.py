@@ -14,7 +14,7 @@ BOTH = f"mean of {CONFIDENCE} and {CONSISTENCY}"
 #: whose intervals' hull is the estimate's
 HULL = (CONFIDENCE, "average thresholded entropy", "difference of confidences", CONSISTENCY)
 #: where all of them miss, the truth is lower: so far the interval reaches below the hull. Of 590 short
-#: runs with known truth the hull alone held 81 %, so lengthened 91 %; see docs/verdict.md
+#: runs with known truth the hull alone held 81 %, so lengthened 91 %, of 466 others 86 %
 OPTIMISM = 0.07
 _RESAMPLES = 200
 _LEVEL = 0.9

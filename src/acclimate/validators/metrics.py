@@ -101,6 +101,24 @@ def place_metrics(
     return found
 
 
+def agreement_beyond_chance(first: Tensor, second: Tensor) -> float:
+    """Cohen's kappa of two (N,) int64 vectors of classes, in [-1, 1]; 0 where one class takes all of both.
+
+    Cohen, "A coefficient of agreement for nominal scales", 1960: agreement above what the shares of
+    the classes alone would give, so that a model that says the same of everything gains nothing.
+
+    >>> agreement_beyond_chance(torch.tensor([0, 1, 0, 1]), torch.tensor([0, 1, 1, 1]))
+    0.5
+    """
+    count = int(torch.maximum(first.max(), second.max())) + 1
+    shares = [
+        torch.bincount(each, minlength=count).double() / len(each) for each in (first, second)
+    ]
+    expected = float((shares[0] * shares[1]).sum())
+    agreed = float((first == second).double().mean())
+    return (agreed - expected) / (1 - expected) if expected < 1 else 0.0
+
+
 def calibration(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = CALIBRATION_BINS
 ) -> Calibration:
