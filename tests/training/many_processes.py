@@ -66,6 +66,8 @@ class Scenes:
         self.folder, self.found = folder, {}
         self.task = ["--source", source, "--target", target, "--device", "cpu"]
         self.task += ["--steps", "12", "--batch-size", "12", "--evaluations", "4"]
+        # where the processor has bfloat16, parts of a batch would be rounded unlike the whole
+        self.task += ["--precision", "32"]
         self.task += ["--log-every", "2", "--augmentation", "none", "--optimiser", "sgd"]
         self.task += ["--lr", "0.05", "--no-baseline", "--no-predictions", "--no-report", "--json"]
 
