@@ -218,6 +218,9 @@ def test_settings_of_every_task_are_valid_and_a_backbone_has_the_weights_given()
     for job in jobs(TASKS, seeds=range(1)):
         assert job.settings(Path()).network_options.get("weights") in {None, "hub"}
     (photos,) = [task for task in TASKS if task.name == "photos-to-webcam"]
+    assert {job.algorithm for job in jobs(TASKS)} - {job.algorithm for job in jobs([photos])} == {
+        "adabn"
+    }
     settings = SelectionJob(photos, "default", "mcc", 0).settings(
         Path(), weights="file.safetensors"
     )

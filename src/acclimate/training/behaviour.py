@@ -10,7 +10,7 @@ from torch import Tensor
 
 from acclimate.core.records import Behaviour
 from acclimate.training.inference import load_model
-from acclimate.training.probes import consistency
+from acclimate.training.probes import changed_classes
 from acclimate.training.task import Task
 from acclimate.validators.class_shares import share_distance
 from acclimate.validators.verdict import agreement
@@ -26,9 +26,10 @@ def behaviour(task: Task, folder: Path) -> Behaviour:
     if len(domain) > MOST:
         domain = domain.subset(torch.linspace(0, len(domain) - 1, MOST).round().long())
     logits, _ = model.outputs(domain)
+    changed = changed_classes(model.network, model.preprocessing, domain)
     return Behaviour(
         share_distance=share_distance(logits, task.source_shares),
-        consistency=consistency(model.network, model.preprocessing, domain, logits),
+        consistency=float((changed == logits.argmax(1)).double().mean()),
         stability=stability(folder),
     )
 

@@ -15,7 +15,7 @@ from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
 from acclimate.models.network import Network
 from acclimate.training.inference import outputs
-from acclimate.training.probes import DRAWS, changed_logits, mixed_logits
+from acclimate.training.probes import changed_classes, changed_logits, mixed_logits
 from acclimate.training.samples import write_samples
 from acclimate.training.shift import write_shift
 from acclimate.training.stored import DAMAGED, read_tensors, save_arrays, spread
@@ -86,12 +86,10 @@ class Evaluator:
         for whole in (self.task.target.adapt, self.task.target.validation):
             part = whole.subset(spread(len(whole)))
             predicted = self.outputs(network, part)[0].argmax(1)
-            for draw in range(DRAWS):
-                changed = changed_logits(
-                    network, self.task.preprocessing, part, draw=draw, device=self.device
-                )
-                before.append(predicted)
-                after.append(changed.argmax(1))
+            prepared = network, self.task.preprocessing, part
+            changed = changed_classes(*prepared, device=self.device)
+            before.append(predicted.expand_as(changed).flatten())
+            after.append(changed.flatten())
         return agreement_beyond_chance(torch.cat(before), torch.cat(after))
 
     def evaluate(

@@ -18,8 +18,8 @@ from acclimate.validators.base import MIXED_SHARE
 
 #: small enough that a person would not change their mind
 SMALL_CHANGE = Augmentation(rotation=15, scale=0.15, shift=0.1, contrast=0.3, brightness=0.15)
-DRAWS = 3  # of small changes, where one would leave too much to luck
 VECTOR_NOISE = 0.1  # of each feature's deviation
+_DRAWS = 3  # of small changes, where one would leave too much to luck
 _BATCH = 512
 
 Look = Callable[[Tensor], Tensor]
@@ -38,21 +38,19 @@ def changed_logits(
     return _outputs(network, preprocessing, domain, change, device).logits
 
 
-def consistency(
+def changed_classes(
     network: Network,
     preprocessing: Preprocessing,
     domain: Domain,
-    logits: Tensor,
     *,
     device: torch.device | str = "cpu",
-) -> float:
-    """Share of predictions, those of ``logits`` (N, K), that survive a small change: mean of draws."""
-    shares = [
-        changed_logits(network, preprocessing, domain, draw=draw, device=device).argmax(1)
-        == logits.argmax(1)
-        for draw in range(DRAWS)
+) -> Tensor:
+    """(3, N) int64 on the host: the class predicted of every item after each of three small changes."""
+    looks = [
+        changed_logits(network, preprocessing, domain, draw=draw, device=device)
+        for draw in range(_DRAWS)
     ]
-    return float(torch.stack(shares).double().mean())
+    return torch.stack(looks).argmax(2)
 
 
 def changed_descriptors(

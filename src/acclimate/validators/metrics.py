@@ -110,13 +110,11 @@ def agreement_beyond_chance(first: Tensor, second: Tensor) -> float:
     >>> agreement_beyond_chance(torch.tensor([0, 1, 0, 1]), torch.tensor([0, 1, 1, 1]))
     0.5
     """
-    count = int(torch.maximum(first.max(), second.max())) + 1
-    shares = [
-        torch.bincount(each, minlength=count).double() / len(each) for each in (first, second)
-    ]
-    expected = float((shares[0] * shares[1]).sum())
-    agreed = float((first == second).double().mean())
-    return (agreed - expected) / (1 - expected) if expected < 1 else 0.0
+    from sklearn.metrics import cohen_kappa_score
+
+    if len(torch.cat([first, second]).unique()) == 1:  # 0 / 0 there
+        return 0.0
+    return float(cohen_kappa_score(first.numpy(), second.numpy()))
 
 
 def calibration(
