@@ -69,18 +69,21 @@ def _facts(results: list[RowResult], families: Mapping[str, Family]) -> str:
         f"{result.threads} thread{'s' * (result.threads > 1)} of {result.processor} ({result.device})"
         for result in results
     }
-    precisions = ", ".join(sorted({result.precision for result in results}))
-    networks = {
-        family: ", ".join(
-            sorted({str(r.settings["network"]) for r in results if families[r.row] == family})
-        )
+    paper, best = (
+        _network_of([r for r in results if families[r.row] == family])
         for family in ("paper", "best")
-    }
+    )
     return (
         f"Domains as found: {'; '.join(domains)}. Items: {_items(results)}. "
-        f"{'; '.join(sorted(machines))}, precision {precisions}. Network of the paper's rows: "
-        f"{networks['paper'] or NOTHING}; of the best rows: {networks['best'] or NOTHING}."
+        f"{'; '.join(sorted(machines))}. Network of the paper's rows: {paper}; of the best rows: "
+        f"{best}."
     )
+
+
+def _network_of(results: list[RowResult]) -> str:
+    """``mnist-cnn in precision 32``, or a dash where there is no result."""
+    found = {f"{result.settings['network']} in precision {result.precision}" for result in results}
+    return ", ".join(sorted(found)) or NOTHING
 
 
 def _items(results: list[RowResult]) -> str:
