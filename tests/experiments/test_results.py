@@ -123,14 +123,14 @@ def test_the_page_names_what_differs():
     results = [
         result("dann", 0, 0.5, verdict="helped"),
         result("dann", 1, 0.7, verdict="hurt", items={"source train": 2000}, threads=2),
-        result("best", 0, 0.8, settings={"network": "compact-cnn"}),
+        result("best", 0, 0.8, settings={"network": "compact-cnn"}, precision="bf16"),
         result("of another version", 0, 0.1, settings={"network": "forgotten"}),
     ]
     text = page(SMALL, results)
     assert "## a → b" in text
     assert "source train 1,000 or 2,000" in text
     assert "1 thread of test (cpu); 2 threads of test (cpu)" in text
-    assert "paper's rows: mlp; of the best rows: compact-cnn." in text
+    assert "paper's rows: mlp in precision 32; of the best rows: compact-cnn in precision bf16." in text
     assert "forgotten" not in text
     (row,) = [line for line in text.splitlines() if line.startswith("| dann |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
