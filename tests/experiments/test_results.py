@@ -130,7 +130,10 @@ def test_the_page_names_what_differs():
     assert "## a → b" in text
     assert "source train 1,000 or 2,000" in text
     assert "1 thread of test (cpu); 2 threads of test (cpu)" in text
-    assert "paper's rows: mlp in precision 32; of the best rows: compact-cnn in precision bf16." in text
+    assert (
+        "paper's rows: mlp in precision 32; of the best rows: compact-cnn in precision bf16."
+        in text
+    )
     assert "forgotten" not in text
     (row,) = [line for line in text.splitlines() if line.startswith("| dann |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
