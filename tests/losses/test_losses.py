@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from acclimate.losses.confident_cross_entropy import confident_cross_entropy
 from acclimate.losses.domain_classification import domain_accuracy, domain_classification
+from acclimate.losses.domain_confusion import domain_confusion
 from acclimate.losses.information import diversity, entropy, information_maximisation
 from acclimate.objectives.classification import batch_accuracy, classification_loss
 
@@ -131,3 +132,25 @@ def test_classification():
     torch.testing.assert_close(classification_loss(logits, labels), expected)
     hits = sum(int(row.argmax()) == int(label) for row, label in zip(logits, labels, strict=True))
     assert float(batch_accuracy(logits, labels)) == pytest.approx(hits / 7)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "count"),
+    [(domain_classification, 2), (domain_confusion, 2), (entropy, 1), (diversity, 1)],
+)
+def test_half_precision_ends_before_the_loss(criterion, count):
+    """bfloat16 has steps of 1/256 below 1, also in a loss that should be able to fall by less."""
+    random = torch.Generator().manual_seed(0)
+    halves = [
+        (3 * torch.randn(9, 4, generator=random)).bfloat16().requires_grad_() for _ in range(count)
+    ]
+    exact = [each.detach().double().requires_grad_() for each in halves]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = criterion(*halves)
+    expected = criterion(*exact)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected.float())
+    found.backward()
+    expected.backward()
+    for half, double in zip(halves, exact, strict=True):
+        torch.testing.assert_close(half.grad, double.grad.bfloat16())

@@ -65,7 +65,7 @@ class Adda(Algorithm):
         target = self._attached(views.target)
         outputs = classifier(source), classifier(target.detach())
         # the target under the source's label: -log(1 - q), q the probability of "target"
-        deceived = F.softplus(call_frozen(classifier, target)).mean()
+        deceived = F.softplus(call_frozen(classifier, target).float()).mean()
         # multiplied and not left out: every parameter takes part in every step, as DDP demands
         kept, on = (self.classification, 1.0) if adapting else (1.0, 0.0)
         return Terms(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from acclimate.algorithms.base import Terms, algorithms
 from acclimate.algorithms.source_only import SourceOnly
 from acclimate.core.types import Views
+from acclimate.layers.full_precision import full_precision
 from acclimate.layers.memory_bank import MemoryBank
 from acclimate.layers.processes import items_of_all_processes
 from acclimate.losses.weighted_cross_entropy import weighted_cross_entropy
@@ -65,6 +66,7 @@ class Atdoc(SourceOnly):
         )
 
 
+@full_precision
 def sharpened(logits: Tensor) -> Tensor:
     """Squared probabilities, each class's divided by its sum over the batch, in [0, 1].
 

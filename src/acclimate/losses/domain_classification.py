@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from acclimate.layers.full_precision import full_precision
 
+
+@full_precision
 def domain_classification(source_logits: Tensor, target_logits: Tensor) -> Tensor:
     """Binary cross-entropy with source labelled 0 and target 1, each domain weighing one half.
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from acclimate.layers.full_precision import full_precision
 
+
+@full_precision
 def domain_confusion(source_logits: Tensor, target_logits: Tensor) -> Tensor:
     """Cross-entropy of the predicted domain against the uniform distribution, at least log 2.
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from acclimate.layers.full_precision import full_precision
 
+
+@full_precision
 def entropy(logits: Tensor) -> Tensor:
     """Mean entropy of the predictions, in nats, in [0, log K].
 
@@ -19,6 +22,7 @@ def entropy(logits: Tensor) -> Tensor:
     return -(log_probabilities.exp() * log_probabilities).sum(1).mean()
 
 
+@full_precision
 def diversity(logits: Tensor) -> Tensor:
     """Entropy of the mean prediction, in nats, in [0, log K]: low when few classes are predicted.
 
