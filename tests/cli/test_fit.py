@@ -5,6 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 import torch
@@ -14,6 +15,9 @@ from acclimate.cli import processes
 from acclimate.cli.fit_settings import default_folder, new_settings
 from acclimate.cli.main import build_app
 from acclimate.core.records import read_record
+from acclimate.core.schedules import LEARNING_RATE_SCHEDULES
+from acclimate.data.augmentation import PRESETS
+from acclimate.training.protocols import PROTOCOLS
 from acclimate.training.settings import FitSettings, make_settings
 
 QUICK = ("--steps", "2", "--batch-size", "2", "--evaluations", "1", "--no-report")
@@ -37,6 +41,25 @@ def test_defaults_in_the_help_are_the_settings_own():
     before = {name: text.partition(", ")[0] for name, text in shown.items() if name not in computed}
     assert {**before, **{name: shown[name] for name in computed}} == {**own, **computed}
     assert make_settings(source="a", target="b").step_count(100) == int(computed["steps"])
+
+
+def choices_of(annotation):
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(choice for part in get_args(annotation) for choice in choices_of(part))
+
+
+def test_the_help_names_every_choice():
+    choices = {name: choices_of(f.annotation) for name, f in FitSettings.model_fields.items()}
+    choices |= {"schedule": LEARNING_RATE_SCHEDULES, "augmentation": PRESETS, "protocol": PROTOCOLS}
+    help_of = {option.name: option.help for option in options_of_fit()}
+    assert {len(choices[name]) for name in ("optimiser", "preprocessing")} == {3, 5}
+    left_out = {
+        name: [each for each in known if str(each) not in help_of[name]]
+        for name, known in choices.items()
+        if name in help_of
+    }
+    assert not any(left_out.values()), left_out
 
 
 def test_every_setting_has_an_option():

@@ -47,7 +47,7 @@ AugmentationOption = Annotated[
 PreprocessingOption = Annotated[
     str | None,
     typer.Option(
-        help="mean, standard, per-image or none.",
+        help="mean, standard, per-image, network (as a backbone expects) or none.",
         show_default="per-image",
         rich_help_panel=PICTURES,
     ),

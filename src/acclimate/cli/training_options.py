@@ -29,13 +29,19 @@ BatchSizeOption = Annotated[
 
 LearningRateOption = Annotated[
     float | None,
-    typer.Option("--lr", help="Learning rate.", show_default="0.004", rich_help_panel=TRAINING),
+    typer.Option(
+        "--lr",
+        "--learning-rate",
+        help="Learning rate.",
+        show_default="0.004",
+        rich_help_panel=TRAINING,
+    ),
 ]
 
 ScheduleOption = Annotated[
     str | None,
     typer.Option(
-        help="Of the learning rate: paper, cosine or constant.",
+        help="Of the learning rate: paper, cosine, trapezoid or constant.",
         show_default="cosine",
         rich_help_panel=TRAINING,
     ),
