@@ -56,3 +56,10 @@ def test_wrong_options():
         (key,) = wrong
         with pytest.raises(ConfigurationError, match=f"algorithm atdoc: {key}"):
             Atdoc.build("algorithm atdoc", wrong)
+
+
+def test_half_precision_ends_before_the_squares():
+    logits = torch.tensor([[0.1, 0.3, 2.0], [0.2, 0.1, 0.0]], dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = sharpened(logits)
+    torch.testing.assert_close(found, sharpened(logits.float()))
