@@ -224,6 +224,29 @@ def test_a_trial_leaves_the_table_alone(table, acclimate, tmp_path):
     assert [r.steps for r in read_results(tmp_path / "experiments" / "results", "small")] == [4]
 
 
+def test_a_precision_holds_for_the_rows_asked_for(table, acclimate, tmp_path):
+    row = ("--row", "moons/dann", *OPTIONS)
+    done = acclimate("reproduce", "small", *row, "--precision", "bf16")
+    assert done.code == 0, done.err
+    results = read_results(tmp_path / "experiments" / "results", "small")
+    assert [(result.row, result.precision) for result in results] == [
+        ("dann", "bf16"),
+        ("source-only", "bf16"),  # which the verdict needs
+    ]
+    # a finished row is no row of another precision
+    other = acclimate("reproduce", "small", *row, "--precision", "32")
+    assert (other.code, other.out) == (2, "")
+    assert "precision" in other.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["amazon", "moons", "office", "reid"])
+def test_a_precision_is_for_tables_of_networks(acclimate, tmp_path, name):
+    done = acclimate("reproduce", name, "--precision", "32")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "--precision" in done.err
+    assert contents(tmp_path) == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -96,6 +96,12 @@ def reproduce(
         typer.Option(min=1, help="Of reid: items of each domain in a step, a trial."),
     ] = None,
     device: DeviceOption = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Of digits and signs: auto, 32, bf16 or 16.", show_default="the table's own"
+        ),
+    ] = None,
     threads: ThreadsOption = None,
     show: Annotated[
         bool, typer.Option("--show", help="Only show the results that there are.")
@@ -113,6 +119,7 @@ def reproduce(
         "--network": network,
         "--batch-size": batch_size,
     }
+    of_networks: dict[str, Any] = {"--device": device != "auto", "--precision": precision}
     if table == reproduce_reid.NAME:
         reproduce_reid.train_and_print(
             recipe or "default",
@@ -132,7 +139,7 @@ def reproduce(
             threads,
             show,
             json,
-            {"--seeds": seeds, "--seed": seed},
+            {"--seeds": seeds, "--seed": seed, "--precision": precision},
         )
         return
     if table == reproduce_office.NAME:
@@ -146,13 +153,13 @@ def reproduce(
             threads,
             show,
             json,
-            {"--steps": steps, "--device": device != "auto", "--runs": runs, **of_reid},
+            {**of_networks, "--steps": steps, "--runs": runs, **of_reid},
         )
         return
     if table == reproduce_moons.NAME:
         chosen = seed or list(range(seeds or reproduce_moons.SEEDS))
         others: dict[str, Any] = {"--row": row, "--runs": runs, "--steps": steps, "--show": show}
-        others |= {"--device": device != "auto", "--threads": threads, **of_office, **of_reid}
+        others |= {**of_networks, "--threads": threads, **of_office, **of_reid}
         reproduce_moons.draw_and_print(chosen, results or reproduce_moons.RESULTS, json, others)
         return
     if table == reproduce_amazon.NAME:
@@ -164,7 +171,7 @@ def reproduce(
             threads,
             show,
             json,
-            {"--steps": steps, "--device": device != "auto", **of_office, **of_reid},
+            {**of_networks, "--steps": steps, **of_office, **of_reid},
         )
         return
     _refuse(table, of_office, of_reid)
@@ -179,6 +186,8 @@ def reproduce(
         changes: dict[str, Any] = {"device": device}
         if steps is not None:
             changes["steps"] = steps
+        if precision is not None:
+            changes["precision"] = precision
         use_threads(threads)
         _run(jobs, bool(row), place, kept, changes)
     _say(found, jobs if row else [], kept, show, json)
