@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from acclimate.core.errors import DataError
 from acclimate.data import datasets, drawn_numbers, photo_effects
-from acclimate.data.drawn_numbers import CANVAS, Number, Paint, Pose, distances, draw_number
+from acclimate.data.drawn_numbers import CANVAS, Number, Paint, Pose, bent, distances, draw_number
 from acclimate.data.files import FileFinder
-from acclimate.data.fonts import DIGIT_HEIGHT, bundled_folder, digit_fields
+from acclimate.data.fonts import BAR, DIGIT_HEIGHT, FOOTLESS, bundled_folder, digit_fields
 from acclimate.data.generation import CHUNK
 from acclimate.data.sets.syn_digits import GENERATOR, RECIPE, generate_digits
 
@@ -72,6 +72,10 @@ def test_label_is_the_digit_in_the_middle(monkeypatch):
     """Without distractions every digit must be the one that Pillow draws."""
     monkeypatch.setattr(drawn_numbers, "random_pose", lambda random: Pose())
     monkeypatch.setattr(drawn_numbers, "random_paint", lambda *_: Paint())
+    monkeypatch.setattr(drawn_numbers, "bent", lambda distance, random: distance)
+    monkeypatch.setattr(drawn_numbers, "tint", lambda random: np.float32(1))
+    for plainer in ("FOOTLESS", "BAR"):  # Pillow has none to compare with
+        monkeypatch.setattr(drawn_numbers, plainer, 1)
     black = np.zeros((CANVAS, CANVAS, 3), np.float32)
     monkeypatch.setattr(drawn_numbers, "background", lambda random: (black, 0.0))
     monkeypatch.setattr(photo_effects, "light", lambda random, side: np.float32(1))
@@ -79,6 +83,28 @@ def test_label_is_the_digit_in_the_middle(monkeypatch):
     for index in range(100):
         picture, label = draw_number(digit_fields(FONT), np.random.default_rng(index))
         assert recognised(picture) == label, index
+
+
+@pytest.mark.parametrize("one", [FOOTLESS, BAR])
+def test_a_plainer_one_is_a_one(one):
+    font = digit_fields(FONT)
+    number = Number((1, 8, 1), 0, one)
+    assert (number.label, number.shapes) == (1, [one, 8, one])
+    plain, own = (distances(font, each, Pose()) > 0 for each in (number, Number((1, 8, 1), 0)))
+    left = slice(0, CANVAS // 2 + 10)
+    assert plain[:, left].sum() < own[:, left].sum()
+    stem = font.fields[BAR] > 0
+    assert plain[:, left].sum() >= stem.sum()
+
+
+def test_bent_is_smooth_and_small():
+    """A bend moves outlines by some pixels, and a ramp of distances shows how far."""
+    ramp = np.tile(np.arange(CANVAS, dtype=np.float32), (CANVAS, 1))
+    for seed in range(20):
+        bend = bent(ramp, np.random.default_rng(seed))[:, 8:-8] - ramp[:, 8:-8]
+        assert np.abs(bend).max() <= 4
+        assert np.abs(np.diff(bend, axis=0)).max() < 1
+        assert np.abs(bend).max() > 0
 
 
 def test_neighbours_stand_on_their_side_and_may_be_cut_off():
@@ -120,7 +146,7 @@ def test_height_shift_and_stretch_are_those_asked_for():
 @given(st.integers(0, 2**32), st.floats(0.02, 0.98), st.floats(0.5, 10))
 def test_paint_stands_out_and_strokes_do_not_vanish(seed, value, stroke):
     random = np.random.default_rng(seed)
-    paint = drawn_numbers.random_paint(random, value, stroke)
+    paint = drawn_numbers.random_paint(random, value, stroke, Pose())
     assert paint.ink.min() >= 0
     assert paint.ink.max() <= 1
     assert stroke + paint.boldness > 0.5

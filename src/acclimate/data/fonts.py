@@ -34,6 +34,9 @@ DIGIT_HEIGHT = 40
 FIELD = 72
 """Side of a field in pixels, with room for tails, italics and outlines."""
 
+FOOTLESS, BAR = 10, 11
+"""Where a font's fields hold its 1 without a foot, and as a bare stroke."""
+
 _FINER = 4
 _PROBE = 100
 
@@ -48,10 +51,10 @@ class FontChoice:
 
 @dataclass(frozen=True)
 class DigitFields:
-    """The ten digits of a font.
+    """The ten digits of a font, and its 1 in two plainer shapes: ``FOOTLESS`` and ``BAR``.
 
-    ``fields``: float32 (10, FIELD, FIELD), distance to the outline in pixels, positive inside; each
-    digit is centred in x, all stand on one line. ``widths``: float (10,) of the ink in pixels.
+    ``fields``: float32 (12, FIELD, FIELD), distance to the outline in pixels, positive inside; each
+    digit is centred in x, all stand on one line. ``widths``: float (12,) of the ink in pixels.
     ``stroke``: half the thickness of the strokes in pixels.
     """
 
@@ -136,16 +139,17 @@ def digit_fields(path: Path) -> DigitFields:
     tallest = _height(ImageFont.truetype(path, _PROBE))
     font = ImageFont.truetype(path, round(_PROBE * DIGIT_HEIGHT * _FINER / tallest))
     side = FIELD * _FINER
-    fields = np.empty((10, FIELD, FIELD), dtype=np.float32)
-    widths = np.empty(10)
-    for digit in range(10):
-        ink = _centred_ink(DIGIT_NAMES[digit], font, side)
+    inks = [_centred_ink(digit, font, side) for digit in DIGIT_NAMES]
+    inks += [_centred(ink) for ink in _plainer(inks[1])]
+    fields = np.empty((len(inks), FIELD, FIELD), dtype=np.float32)
+    widths = np.empty(len(inks))
+    for digit, ink in enumerate(inks):
         inside = cv2.distanceTransform(ink, cv2.DIST_L2, 5)
         outside = cv2.distanceTransform(1 - ink, cv2.DIST_L2, 5)
         signed = (inside - outside) / _FINER
         fields[digit] = cv2.resize(signed, (FIELD, FIELD), interpolation=cv2.INTER_AREA)
         widths[digit] = np.count_nonzero(ink.any(axis=0)) / _FINER
-    return DigitFields(fields, widths, float(np.median(fields.max(axis=(1, 2)))))
+    return DigitFields(fields, widths, float(np.median(fields[:10].max(axis=(1, 2)))))
 
 
 def _centred_ink(digit: str, font: ImageFont.FreeTypeFont, side: int) -> np.ndarray:
@@ -154,9 +158,35 @@ def _centred_ink(digit: str, font: ImageFont.FreeTypeFont, side: int) -> np.ndar
     # left of the middle by the advance, which the ink need not fill
     start = ((side - font.getlength(digit)) // 2, (side + DIGIT_HEIGHT * _FINER) // 2)
     ImageDraw.Draw(canvas).text(start, digit, fill=255, font=font, anchor="ls")
-    ink = (np.asarray(canvas) > 127).astype(np.uint8)
+    return _centred((np.asarray(canvas) > 127).astype(np.uint8))
+
+
+def _centred(ink: np.ndarray) -> np.ndarray:
     columns = np.flatnonzero(ink.any(axis=0))
-    return np.roll(ink, (side - 1 - columns[0] - columns[-1]) // 2, axis=1)
+    return np.roll(ink, (ink.shape[1] - 1 - columns[0] - columns[-1]) // 2, axis=1)
+
+
+def _plainer(one: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 1 of a font without its foot, and its stem alone: the plain 1 of most house numbers.
+
+    The stem is bounded by straight lines through its edges below the flag and above the foot, so
+    it may lean.
+    """
+    rows = np.flatnonzero(one.any(axis=1))
+    top, height = rows[0], np.ptp(rows) + 1
+    middle = np.arange(top + int(0.45 * height), top + int(0.75 * height))
+    middle = middle[one[middle].any(axis=1)]
+    if len(middle) < 2:  # a font of dots
+        return one, one
+    edges = [(columns[0], columns[-1]) for columns in map(np.flatnonzero, one[middle])]
+    lines = np.polynomial.polynomial.polyfit(middle, np.array(edges, dtype=float), 1)
+    left, right = lines[0][:, None] + lines[1][:, None] * rows
+    columns = np.arange(one.shape[1])
+    stem = np.zeros_like(one)
+    stem[rows] = (columns >= left[:, None] - 0.5) & (columns <= right[:, None] + 0.5)
+    footless = stem.copy()
+    footless[: middle[0]] = one[: middle[0]]
+    return footless, stem
 
 
 def _height(font: ImageFont.FreeTypeFont) -> float:

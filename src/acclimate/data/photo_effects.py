@@ -24,10 +24,10 @@ def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def surface_colour(random: Random, value: float) -> np.ndarray:
+def surface_colour(random: Random, value: float, vivid: float = 0.15) -> np.ndarray:
     """A colour of brightness ``value`` as walls, plates and paint have it: (3,) float32.
 
-    Mostly near grey; bluish and brownish ones are the most frequent.
+    Mostly near grey; bluish and brownish ones are the most frequent. ``vivid``: share of strong ones.
     """
     kind = random.random()
     if kind < 0.45:
@@ -36,7 +36,7 @@ def surface_colour(random: Random, value: float) -> np.ndarray:
         hue = random.normal(0.07, 0.03)
     else:
         hue = random.random()
-    strong = random.random() < 0.15
+    strong = random.random() < vivid
     saturation = random.beta(2.0, 2.0) if strong else 0.5 * random.beta(1.0, 4.0)
     red, green, blue = hsv_to_rgb(hue % 1.0, saturation, 1.0)
     # hues differ in brightness; what is asked for is the brightness that is seen

@@ -254,7 +254,7 @@ SIGNS = Table(
             {
                 "network": "gtsrb-cnn",
                 "size": 40,
-                "steps": 2000,
+                "steps": 10_000,
                 "gradient_clip": 5.0,
                 "precision": "auto",
             },

@@ -27,7 +27,7 @@ from acclimate.data.registry import (
 )
 
 NAME = "syn-digits"
-RECIPE = "syn-digits/1"
+RECIPE = "syn-digits/2"
 """Raised when the recipe changes, so that nobody reads an older build."""
 
 
