@@ -1,8 +1,9 @@
 """House numbers as a street camera sees them, cropped about one of their digits.
 
 A scene is put together at twice the final size: a background with edges, stripes and clouds, a number
-of one to three digits with outline or shadow, light, then blur, a sensor of limited
-resolution, noise and JPEG. All ranges were set by eye, beside pictures of house numbers, without labels.
+of one to three digits, a little bent, with outline or shadow, light of some colour, then a sensor of
+limited resolution, blur, sharpening, noise and JPEG. All ranges were set by hand, beside pictures of
+SVHN and percentiles of their brightness, contrast, colour and sharpness, without labels.
 """
 
 from __future__ import annotations
