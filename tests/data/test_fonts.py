@@ -14,6 +14,7 @@ from acclimate.data.fonts import (
     BUNDLED,
     DIGIT_HEIGHT,
     FOOTLESS,
+    _plainer,
     bundled_folder,
     digit_fields,
     find_fonts,
@@ -58,14 +59,15 @@ def test_no_font_left_is_one_line(tmp_path):
 @pytest.mark.parametrize("name", ["DejaVuSans-Bold", "cmti10"])
 def test_fields_hold_the_distance_to_the_outline(name):
     font = digit_fields(bundled_folder() / f"{name}.ttf")
-    for field in font.fields:
+    for shape, field in enumerate(font.fields):
         inside = field > 0
         expected = distance_transform_edt(inside) - distance_transform_edt(~inside)
         # scipy measures to the next pixel's centre, half a pixel beyond the outline
         expected -= np.sign(expected) / 2
         near = np.abs(expected) < 15
         assert np.abs(field - expected)[near].max() < 1.25
-        assert np.abs(field - expected)[near].mean() < 0.4
+        # the straight edges of a bare stroke may all lie half a pixel off at once
+        assert np.abs(field - expected)[near].mean() < (0.35 if shape < FOOTLESS else 0.4)
         # nothing is cut off
         assert not inside[[0, -1]].any()
         assert not inside[:, [0, -1]].any()
@@ -98,12 +100,10 @@ def test_plainer_ones(name, lean):
     assert np.rad2deg(np.arctan(-slope)) == pytest.approx(lean, abs=1)
 
 
-def test_a_one_of_dots_stays_as_it_is(tmp_path, monkeypatch):
-    from acclimate.data import fonts
-
+def test_a_one_of_dots_stays_as_it_is():
     dots = np.zeros((40, 40), np.uint8)
     dots[[5, 35], 20] = 1
-    assert all(np.array_equal(shape, dots) for shape in fonts._plainer(dots))
+    assert all(np.array_equal(shape, dots) for shape in _plainer(dots))
 
 
 def test_bold_strokes_are_thicker():

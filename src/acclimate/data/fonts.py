@@ -149,7 +149,9 @@ def digit_fields(path: Path) -> DigitFields:
         signed = (inside - outside) / _FINER
         fields[digit] = cv2.resize(signed, (FIELD, FIELD), interpolation=cv2.INTER_AREA)
         widths[digit] = np.count_nonzero(ink.any(axis=0)) / _FINER
-    return DigitFields(fields, widths, float(np.median(fields[:10].max(axis=(1, 2)))))
+    return DigitFields(
+        fields, widths, float(np.median(fields[: len(DIGIT_NAMES)].max(axis=(1, 2))))
+    )
 
 
 def _centred_ink(digit: str, font: ImageFont.FreeTypeFont, side: int) -> np.ndarray:
