@@ -135,3 +135,9 @@ def test_rows_of_a_family_share_network_augmentation_and_budget(job, tmp_path):
         )
         assert length == whole
     assert different <= allowed
+
+
+def test_usps_is_enlarged_whichever_side_it_is_on(tmp_path):
+    """Else its 16 pixels would be the size of both: the source's is what is taken."""
+    sizes = {settings_of(job, tmp_path, {}).size for job in JOBS if job.pair.name == "usps-mnist"}
+    assert sizes == {28}

@@ -235,8 +235,24 @@ DIGITS = Table(
                 "train-on-target": (Published(JMLR, 0.9220), Published(ICML, 0.9244)),
             },
         ),
-        Pair("mnist-usps", "mnist", "usps", "The paper has no such row.", {"epochs": 5}, {}),
-        Pair("usps-mnist", "usps", "mnist", "The paper has no such row.", {"steps": 5000}, {}),
+        Pair(
+            "mnist-usps",
+            "mnist",
+            "usps",
+            "The paper has no such row. USPS, at 16 × 16, is enlarged to 28 × 28.",
+            {"epochs": 5},
+            {},
+        ),
+        # at the source's own 16 pixels mnist-cnn would end in 48 features
+        Pair(
+            "usps-mnist",
+            "usps",
+            "mnist",
+            "The paper has no such row. USPS, at 16 × 16, is enlarged to 28 × 28.",
+            {"steps": 5000, "size": 28},
+            {},
+            {"size": 28},
+        ),
     ),
     ROWS,
 )

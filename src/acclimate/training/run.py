@@ -73,7 +73,8 @@ class Run:
         self.settings, self.folder, self.fabric = settings, folder, fabric
         self.observer = (observer or Observer()) if fabric.is_global_zero else Observer()
         self.command = command
-        self.steps = settings.step_count(len(self.labelled.train))
+        # an oracle too: epochs are passes over the source, so that rows share a budget
+        self.steps = settings.step_count(len(task.source.train))
         self.evaluator = make_evaluator(task, settings, fabric.device, self.algorithm)
         self.guard = CollapseGuard(chance_of(task), draws_target(self.algorithm))
         self.progress = Progress([], self.guard.warnings, None, 0.0, self.guard.streaks)
