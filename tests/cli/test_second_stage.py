@@ -127,3 +127,21 @@ def test_a_second_stage(fit, tmp_path):
         assert said in done.err
         assert done.err.count("\n") == 1
         assert not (tmp_path / "third").exists()
+
+
+@pytest.mark.parametrize("algorithm", ["subspace-alignment", "dann+linear-svm"])
+def test_a_last_layer_on_a_finished_model(fit, tmp_path, algorithm):
+    """What the pages of these algorithms say: ``--start-from RUN --steps 0``, with a verdict."""
+    assert fit("--algorithm", "source-only", "--output", "source").code == 0
+    assert fit("--algorithm", "dann", "--output", "dann", "--no-baseline").code == 0
+    made = ("--algorithm", algorithm, "--steps", "0", "--start-from")
+    done = fit(*made, "source", "--output", "made")
+    assert done.code == 0, done.err
+    assert "no verdict" not in done.err
+    record = read_record(tmp_path / "made")
+    assert (record.status, record.baseline) == ("finished", "../source")
+    assert record.verdict.after.stability == record.verdict.before.stability
+    done = fit(*made, "dann", "--output", "without")
+    assert done.code == 0, done.err
+    assert done.err.count("no verdict: nothing is trained here") == 1
+    assert read_record(tmp_path / "without").verdict is None

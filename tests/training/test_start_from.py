@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from acclimate.algorithms import DEFAULT
-from acclimate.core.errors import AcclimateError, ConfigurationError, ModelFileError
+from acclimate.core.errors import AcclimateError, ConfigurationError, ModelFileError, RunError
 from acclimate.core.records import read_record
 from acclimate.models.files import read_model
+from acclimate.training.behaviour import stability
 from acclimate.training.fit import fit
+from acclimate.training.observer import Observer
 from acclimate.training.parts import make_step
 from acclimate.training.settings import make_settings
 from acclimate.training.task import choose_network, open_task
@@ -138,3 +141,112 @@ def test_what_it_began_with_is_part_of_the_settings(first, settings_of, tmp_path
 )
 def test_best_is_the_default_algorithm(written, meant):
     assert make_settings(source="a", target="b", algorithm=written).algorithm == meant
+
+
+@pytest.fixture
+def source_only(settings_of, tmp_path):
+    """The folder of a source-only run whose checkpoints do not all agree."""
+    folder = tmp_path / "bare"
+    fit(settings_of(algorithm="source-only", learning_rate=0.003), folder)
+    assert stability(folder) < 1
+    return folder
+
+
+def test_a_model_that_nothing_changed_is_not_said_to_have_helped(
+    source_only, settings_of, tmp_path
+):
+    """It has one checkpoint, which agrees with itself; that is no steadiness of training."""
+    settings = settings_of(algorithm="dann", steps=0, start_from=str(source_only))
+    record = fit(settings, tmp_path / "same")
+    assert record.verdict.expected_change == 0
+    assert record.verdict.outcome == "cannot tell"
+    assert record.verdict.after == record.verdict.before
+    assert record.verdict.before.stability == stability(source_only)
+
+
+def test_no_steps_take_the_stability_of_the_run_they_start_from(first, settings_of, tmp_path):
+    settings = settings_of(algorithm="dann+linear-svm", steps=0, start_from=str(first), seed=5)
+    fit(settings, tmp_path / "made")
+    assert stability(tmp_path / "made") == stability(first) is not None
+    for path in (first / "evaluations").iterdir():
+        path.unlink()
+    assert stability(tmp_path / "made") is None
+
+
+def test_a_run_of_no_steps_is_held_against_what_is_there(first, source_only, settings_of, tmp_path):
+    """Against source-only it starts from, or the baseline of what it starts from, or nothing."""
+    told = Told()
+    adapted = tmp_path / "adapted"
+    fit(settings_of(algorithm="dann"), adapted)
+    for start, baseline in (
+        (source_only, "../bare"),
+        (adapted, "../adapted/baseline"),
+        (first, None),
+    ):
+        settings = settings_of(algorithm="subspace-alignment", steps=0, start_from=str(start))
+        folder = tmp_path / f"aligned-{start.name}"
+        record = fit(settings, folder, observer=told)
+        assert record.baseline == baseline
+        assert (record.verdict is None) == (baseline is None)
+        assert not (folder / "baseline").exists()
+    assert [each.kind for each in told.warnings if each.kind == "no baseline"] == ["no baseline"]
+
+
+class Told(Observer):
+    def __init__(self):
+        self.warnings = []
+
+    def warned(self, warning):
+        self.warnings.append(warning)
+
+
+def test_the_same_start_written_another_way(first, settings_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fit(settings_of(algorithm="dann", start_from="first"), Path("second"), baseline=False)
+    for start in (str(first), "second/../first"):
+        again = settings_of(algorithm="dann", start_from=start)
+        assert fit(again, Path("second"), baseline=False, resume=True).status == "finished"
+    (tmp_path / "moved").mkdir()
+    first.rename(tmp_path / "moved" / "first")
+    moved = settings_of(algorithm="dann", start_from="moved/first")
+    assert fit(moved, Path("second"), baseline=False, resume=True).status == "finished"
+    shutil.copytree("moved/first", "other")
+    other = settings_of(algorithm="dann", start_from="other")
+    with pytest.raises(AcclimateError, match="start_from was 'first' and is now 'other'"):
+        fit(other, Path("second"), baseline=False, resume=True)
+
+
+def with_fewer_items(settings):
+    """The same files with half of the target's items."""
+    with np.load(settings.target) as whole:
+        kept = {"x": whole["x"][:60], "y": whole["y"][:60]}
+    np.savez(settings.target, **kept)
+
+
+@pytest.fixture
+def own_files(settings_of, task_files, tmp_path):
+    """Settings on files that a test may change."""
+    for path in task_files:
+        shutil.copy(path, tmp_path / path.name)
+    paths = {path.stem: str(tmp_path / path.name) for path in task_files}
+    return lambda **chosen: settings_of(**paths, **chosen)
+
+
+def test_a_run_is_not_continued_on_other_data(own_files, tmp_path):
+    settings = own_files(algorithm="source-only")
+    fit(settings, tmp_path / "run")
+    with_fewer_items(settings)
+    with pytest.raises(
+        RunError, match=r"items of its target target were adapt .* evaluate 12"
+    ) as caught:
+        fit(settings, tmp_path / "run", resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_baseline_on_other_data_is_none(own_files, tmp_path):
+    settings = own_files(algorithm="source-only")
+    fit(settings, tmp_path / "bare")
+    with_fewer_items(settings)
+    with pytest.raises(RunError, match=r"bare is no baseline of this run, being on other data"):
+        fit(own_files(algorithm="dann"), tmp_path / "run", baseline=tmp_path / "bare")
+    assert not (tmp_path / "run").exists()

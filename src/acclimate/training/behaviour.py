@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acclimate.core.records import Behaviour
+from acclimate.core.records import RECORD_NAME, Behaviour, read_record
 from acclimate.training.inference import load_model
 from acclimate.training.probes import changed_classes
+from acclimate.training.run_folder import difference
 from acclimate.training.task import Task
 from acclimate.validators.class_shares import share_distance
 from acclimate.validators.verdict import agreement
@@ -19,8 +20,8 @@ MOST = 2000  # items looked at
 EARLIER = (0.6, 0.8)  # of training: the checkpoints that the last one is held against
 
 
-def behaviour(task: Task, folder: Path) -> Behaviour:
-    """Measure the chosen model in ``folder`` on the target's evaluate part, and its checkpoints."""
+def behaviour(task: Task, folder: Path, stability: float) -> Behaviour:
+    """Measure the chosen model in ``folder`` on the target's evaluate part; its ``stability`` is known."""
     model = load_model(folder)
     domain = task.target.evaluate
     if len(domain) > MOST:
@@ -30,17 +31,41 @@ def behaviour(task: Task, folder: Path) -> Behaviour:
     return Behaviour(
         share_distance=share_distance(logits, task.source_shares),
         consistency=float((changed == logits.argmax(1)).double().mean()),
-        stability=stability(folder),
+        stability=stability,
     )
 
 
-def stability(folder: Path) -> float:
-    """Agreement of the last checkpoint's predictions with those at 60 and 80 % of training."""
+def stabilities(baseline: Path, adapted: Path) -> tuple[float, float]:
+    """The stability of both runs; where one has none, that of the other, so that it tells nothing."""
+    before, after = stability(baseline), stability(adapted)
+    known = [each for each in (before, after) if each is not None] or [1.0]
+    return known[0] if before is None else before, known[0] if after is None else after
+
+
+def stability(folder: Path) -> float | None:
+    """Agreement of the last checkpoint's predictions with those at 60 and 80 % of training.
+
+    A run that trained nothing has that of the run on the same domains whose model it began with.
+    ``None`` where there is one checkpoint only, which always agrees with itself.
+    """
     paths = sorted((folder / "evaluations").glob("step-*.npz"))
+    if len(paths) < 2:
+        begun = _begun_with(folder)
+        return None if begun is None else stability(begun)
     steps = np.array([int(path.stem.removeprefix("step-")) for path in paths])
     last = _target_logits(paths[-1])
     earlier = [int(np.abs(steps - share * steps[-1]).argmin()) for share in EARLIER]
     return float(np.mean([agreement(_target_logits(paths[index]), last) for index in earlier]))
+
+
+def _begun_with(folder: Path) -> Path | None:
+    """The run that the one in ``folder`` took its model from, where it changed no weight of it."""
+    record = read_record(folder)
+    start = record.settings.get("start_from")
+    if record.steps_done > 0 or start is None or not (Path(start) / RECORD_NAME).exists():
+        return None
+    before = read_record(Path(start))
+    return Path(start) if difference(before, (record.source, record.target)) is None else None
 
 
 def _target_logits(path: Path) -> Tensor:

@@ -8,20 +8,25 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
-from acclimate.core.records import RunRecord, Verdict, read_record
-from acclimate.training.behaviour import behaviour
+from acclimate.core.errors import RunError
+from acclimate.core.records import RECORD_NAME, RunRecord, Verdict, Warned, read_record
+from acclimate.training.behaviour import behaviour, stabilities
 from acclimate.training.devices import make_fabric
 from acclimate.training.observer import Observer
 from acclimate.training.parts import make_algorithm
 from acclimate.training.process_group import together
 from acclimate.training.run import Run
-from acclimate.training.run_folder import check_folder
+from acclimate.training.run_folder import check_folder, difference
 from acclimate.training.settings import FitSettings
 from acclimate.training.task import Task, choose_network, open_task, replace_settings
 from acclimate.validators.verdict import judge
 
 BASELINE = "baseline"
 SOURCE_ONLY = "source-only"
+_NO_BASELINE = (
+    "no verdict: nothing is trained here, and the model it starts from is neither of a source-only run "
+    "on this data nor of a run with one as its baseline"
+)
 
 
 def fit(
@@ -41,6 +46,7 @@ def fit(
         output: the run folder; must be new, or hold the same run when ``resume`` is true.
         baseline: also train source-only with the same network, augmentation and budget, in
             ``output/baseline``; or the folder of a finished source-only run of the same task.
+            A run of no steps takes the one it starts from, or that one's baseline.
             Without one there is nothing to hold the verdict against.
         resume: go on from the last checkpoint, bit for bit on a CPU.
         observer: is told of progress.
@@ -59,18 +65,20 @@ def fit(
         fabric.launch()
     with together(fabric):
         compared = bool(baseline) and algorithm.uses_target and not algorithm.oracle
-        reference = baseline if isinstance(baseline, Path) else output / BASELINE
+        reference = _reference(task, settings, output, baseline) if compared else None
         main = Run(task, settings, output, fabric, observer, command)
         # claimed before the baseline trains, so that what does not fit is said first and a run that
         # is killed in between can be continued
         main.claim(resume)
-        if compared and not isinstance(baseline, Path):
+        if reference == output / BASELINE:
             bare = _as(settings, SOURCE_ONLY)
             with main.ending():
                 Run(task, bare, reference, fabric, observer, command).execute(resume=True)
         record = main.execute(resume=True)
-        if compared and fabric.is_global_zero:
+        if reference is not None and fabric.is_global_zero:
             _add_verdict(task, record, output, reference)
+        elif compared and observer is not None:
+            observer.warned(Warned(step=0, kind="no baseline", message=_NO_BASELINE))
         fabric.barrier()
         return record if fabric.is_global_zero else read_record(output)
 
@@ -114,6 +122,38 @@ def _as(settings: FitSettings, algorithm: str) -> FitSettings:
     return replace_settings(settings, algorithm=algorithm, algorithm_options={}, start_from=None)
 
 
+def _reference(
+    task: Task, settings: FitSettings, output: Path, baseline: bool | Path
+) -> Path | None:
+    """The folder of the source-only run to compare with; ``None`` where there is none to be had.
+
+    A run that trains nothing cannot have a baseline of the same budget. It is held against the run
+    it starts from, where that is source-only on the same data, or against that run's own baseline.
+    """
+    if isinstance(baseline, Path):
+        problem = difference(read_record(baseline), task.summaries)
+        if problem is not None:
+            raise RunError(f"{baseline} is no baseline of this run, being on other data: {problem}")
+        return baseline
+    if settings.steps != 0 or settings.start_from is None:
+        return output / BASELINE
+    start = Path(settings.start_from)
+    for folder in _known_from(start):
+        if (folder / RECORD_NAME).exists():
+            record = read_record(folder)
+            bare = record.status == "finished" and record.algorithm == SOURCE_ONLY
+            if bare and difference(record, task.summaries) is None:
+                return folder
+    return None
+
+
+def _known_from(start: Path) -> list[Path]:
+    if not (start / RECORD_NAME).exists():
+        return []
+    baseline = read_record(start).baseline
+    return [start] if baseline is None else [start, start / baseline]
+
+
 def _add_verdict(task: Task, record: RunRecord, adapted: Path, baseline: Path) -> None:
     record.baseline = Path(os.path.relpath(baseline, adapted)).as_posix()
     if task.spec.objective == "classification":
@@ -124,9 +164,10 @@ def _add_verdict(task: Task, record: RunRecord, adapted: Path, baseline: Path) -
 
 def verdict_for(task: Task, adapted: Path, baseline: Path) -> Verdict:
     """The label-free verdict on the run in ``adapted`` against the one in ``baseline``."""
+    before, after = stabilities(baseline, adapted)
     return judge(
-        behaviour(task, baseline),
-        behaviour(task, adapted),
+        behaviour(task, baseline, before),
+        behaviour(task, adapted, after),
         len(task.target.evaluate),
         read_record(baseline).estimate,
         read_record(adapted).warnings,

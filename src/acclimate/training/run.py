@@ -40,7 +40,7 @@ from acclimate.training.parts import draws_target, make_algorithm, make_loader, 
 from acclimate.training.progress import Clock, Progress
 from acclimate.training.retrieval_evaluator import RetrievalEvaluator
 from acclimate.training.rounds import Rounds, who_forms_clusters
-from acclimate.training.run_folder import check_folder, remove_leftovers
+from acclimate.training.run_folder import check_data, check_folder, remove_leftovers
 from acclimate.training.settings import FitSettings
 from acclimate.training.sharpness import check_sharpness
 from acclimate.training.step import Step
@@ -85,7 +85,7 @@ class Run:
         Raises ``RunError`` when the folder holds a run and ``resume`` is false, or another run.
         """
         check_loggers(self.settings.loggers)
-        check_folder(self.folder, self.settings, resume)
+        self._check_folder(resume)
         step, _ = self._prepare()
         free = not (self.folder / RECORD_NAME).exists()
         # no process may find what another has just written
@@ -100,7 +100,7 @@ class Run:
         With ``resume`` it goes on from the folder's last checkpoint, if there is one. Leaves the
         record with status ``interrupted`` or ``failed`` when training ends before its time.
         """
-        check_folder(self.folder, self.settings, resume)
+        self._check_folder(resume)
         before = read_record(self.folder) if (self.folder / RECORD_NAME).exists() else None
         self.fabric.barrier()
         if before is not None and before.status == "finished":
@@ -132,6 +132,10 @@ class Run:
             with suppress(AcclimateError):
                 self._write(record or read_record(self.folder), status)
             raise
+
+    def _check_folder(self, resume: bool) -> None:
+        check_folder(self.folder, self.settings, resume)
+        check_data(self.folder, self.task.summaries)
 
     def _prepare(self) -> tuple[Step, BatchLoader]:
         step = make_step(self.settings, self.task, restored=has_checkpoint(self.folder))

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from acclimate.core.errors import RunError
-from acclimate.core.records import RECORD_NAME, read_record
+from acclimate.core.records import RECORD_NAME, DomainSummary, RunRecord, read_record
 from acclimate.training.parts import make_algorithm
 from acclimate.training.settings import FitSettings
 
@@ -57,11 +57,54 @@ def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
         )
 
 
+def check_data(folder: Path, domains: tuple[DomainSummary, DomainSummary]) -> None:
+    """Raise ``RunError`` where ``folder`` holds a run on other data than source and target here."""
+    if (folder / RECORD_NAME).exists():
+        problem = difference(read_record(folder), domains)
+        if problem is not None:
+            raise RunError(
+                f"{folder} holds a run on other data: {problem}; choose another folder, or give it "
+                "the data it began with"
+            )
+
+
+def difference(record: RunRecord, domains: tuple[DomainSummary, DomainSummary]) -> str | None:
+    """How the data of a run differ from source and target here, in words; ``None`` if they do not."""
+    sides = (("source", record.source, domains[0]), ("target", record.target, domains[1]))
+    for side, before, now_ in sides:
+        if before.name != now_.name:
+            return f"its {side} was {before.name} and is now {now_.name}"
+        if before.class_names != now_.class_names:
+            return f"the classes of its {side} {before.name} were others"
+        if before.items != now_.items:
+            counts = [
+                ", ".join(f"{part} {count:,}" for part, count in each.items.items())
+                for each in (before, now_)
+            ]
+            return f"the items of its {side} {before.name} were {counts[0]} and are now {counts[1]}"
+    return None
+
+
 def _check_same_settings(folder: Path, before: dict[str, Any], now_: dict[str, Any]) -> None:
     """Raise where a run would be continued with other settings than it was begun with."""
-    changed = [key for key in now_ if before.get(key) != now_[key] and key not in PLACES]
+    changed = [
+        key
+        for key in now_
+        if before.get(key) != now_[key]
+        and key not in PLACES
+        and not (key == "start_from" and _same_run(before.get(key), now_[key]))
+    ]
     if changed:
         lines = ", ".join(
             f"{key} was {before.get(key)!r} and is now {now_[key]!r}" for key in changed
         )
         raise RunError(f"{folder} cannot be continued with other settings: {lines}")
+
+
+def _same_run(before: str | None, now_: str | None) -> bool:
+    """Whether two names of a folder mean the same one: written another way, or moved since."""
+    if before is None or now_ is None:
+        return False
+    old, new = Path(before), Path(now_)
+    moved = old.name == new.name and new.exists() and not old.exists()
+    return moved or old.resolve() == new.resolve()
