@@ -296,3 +296,28 @@ def test_a_pair_without_data_that_was_named_is_an_error(half_missing, acclimate,
     assert (done.code, done.out) == (2, "")
     assert "syn-digits-official" in done.err.splitlines()[-1]
     assert not (tmp_path / "experiments").exists()
+
+
+def test_a_row_that_diverges_costs_what_needs_it_and_no_more(
+    table, acclimate, tmp_path, monkeypatch
+):
+    rows = tuple(
+        dataclasses.replace(row, settings={"learning_rate": 1e30}) if row.name == "dann" else row
+        for row in table.rows
+    )
+    pair = dataclasses.replace(
+        table.pair("moons"), paper={**table.pair("moons").paper, "evaluations": 1}
+    )
+    chosen = dataclasses.replace(table, pairs=(pair,), rows=rows)
+    monkeypatch.setattr(tables, "TABLES", {"small": chosen})
+    lost = {"dann", "dann+linear-svm", "dann+mi"}
+    for _ in range(2):  # called again it is the same
+        done = acclimate("reproduce", "small", *OPTIONS, "--json")
+        assert done.code == 2
+        assert done.err.splitlines()[-1] == "error: 1 could not be trained: moons/dann seed 0"
+        for name in lost - {"dann"}:
+            assert f"moons/{name} seed 0 is left out: it needs moons/dann seed 0" in done.err
+        results = read_results(tmp_path / "experiments" / "results", "small")
+        assert {result.row for result in results} == {row.name for row in rows} - lost
+        assert {line["row"] for line in json.loads(done.out)["lines"]} >= {"best", "dann"}
+        assert (tmp_path / "experiments" / "results" / "small.md").exists()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from acclimate.cli import console
 from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption, use_threads
 from acclimate.core.errors import RecordError, UnknownNameError, near_miss
+
+if TYPE_CHECKING:
+    from acclimate.cli.watch import Trained
 
 EXAMPLE = "Example: acclimate bench selection --task moons --task blobs --seeds 1"
 RUNS = Path("acclimate-runs/selection")
@@ -80,7 +83,8 @@ def selection(
     jobs = grid.jobs(tasks, recipes, chosen, range(seeds))
     console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
     if not show:
-        jobs = _train(jobs, runs, task is not None, threads, device, weights)
+        trained = _train(jobs, runs, task is not None, threads, device, weights)
+        jobs = trained.done
     found = []
     for job in jobs:
         try:
@@ -95,9 +99,12 @@ def selection(
     page = write_page(folder, said)
     if json:
         console.print_json({**said, "page": str(page)})
-        return
-    console.print_table(list(VALIDATOR_COLUMNS), [validator_cells(x) for x in said["validators"]])
-    console.print_line(f"results: {page}")
+    else:
+        cells = [validator_cells(x) for x in said["validators"]]
+        console.print_table(list(VALIDATOR_COLUMNS), cells)
+        console.print_line(f"results: {page}")
+    if not show:
+        trained.check()
 
 
 def _named(given: list[str] | None, known: dict[str, Any], kind: str) -> list[Any]:
@@ -109,7 +116,7 @@ def _named(given: list[str] | None, known: dict[str, Any], kind: str) -> list[An
 
 def _train(
     jobs: list[Any], runs: Path, named: bool, threads: int | None, device: str, weights: str
-) -> list[Any]:
+) -> Trained[Any]:
     """Train what is not finished; a task whose files cannot be had is left out, unless it was named."""
     from acclimate.cli.watch import train_each
     from acclimate.experiments.selection import run

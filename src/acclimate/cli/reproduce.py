@@ -20,6 +20,7 @@ from acclimate.cli.options import DeviceOption, JsonOption, ThreadsOption, use_t
 from acclimate.cli.table_places import RESULTS, RUNS, places
 
 if TYPE_CHECKING:
+    from acclimate.cli.watch import Trained
     from acclimate.experiments.reproduce import Job
     from acclimate.experiments.tables import Table
 
@@ -189,8 +190,10 @@ def reproduce(
         if precision is not None:
             changes["precision"] = precision
         use_threads(threads)
-        _run(jobs, bool(row), place, kept, changes)
+        trained = _run(jobs, bool(row), place, kept, changes)
     _say(found, jobs if row else [], kept, show, json)
+    if not show:
+        trained.check()
 
 
 def _refuse(table: str, of_office: dict[str, Any], of_reid: dict[str, Any]) -> None:
@@ -203,13 +206,15 @@ def _refuse(table: str, of_office: dict[str, Any], of_reid: dict[str, Any]) -> N
             raise ConfigurationError(f"{', '.join(given)}: for {commands}, not for {table}")
 
 
-def _run(jobs: list[Job], named: bool, runs: Path, results: Path, changes: dict[str, Any]) -> None:
+def _run(
+    jobs: list[Job], named: bool, runs: Path, results: Path, changes: dict[str, Any]
+) -> Trained[Job]:
     """All jobs; a pair whose data cannot be had costs the others nothing, unless it was named."""
     from acclimate.cli.watch import train_each
     from acclimate.experiments.reproduce import run_job
 
     command = shlex.join(["acclimate", *sys.argv[1:]])
-    train_each(
+    return train_each(
         jobs,
         lambda job: job.name,
         lambda job: job.pair.name,
@@ -217,6 +222,7 @@ def _run(jobs: list[Job], named: bool, runs: Path, results: Path, changes: dict[
             job, runs=runs, results=results, changes=changes, observer=observer, command=command
         ),
         lambda job: named,
+        lambda job: job.needs,
     )
 
 

@@ -15,6 +15,8 @@ from acclimate.cli.table_places import places, refuse
 from acclimate.core.errors import ConfigurationError, near_miss
 
 if TYPE_CHECKING:
+    from acclimate.cli.watch import Trained
+    from acclimate.experiments.reid.lines import Line
     from acclimate.experiments.reid.recipes import Recipe
     from acclimate.experiments.reid.run import Job
 
@@ -62,24 +64,31 @@ def train_and_print(
     console.set_way_on(shlex.join(["acclimate", *sys.argv[1:]]))
     if not show:
         use_threads(threads)
-        _run(jobs, names, of_runs, kept, {**changes, "device": device})
+        trained = _run(jobs, names, of_runs, kept, {**changes, "device": device})
     found = read(kept, chosen)
     # a look at the results writes nothing
     pages = [] if show else write_page(kept, chosen, found)
     asked = {(job.pair.name, job.row) for job in jobs}
     lines = [line for line in lines_of(found) if (line.pair, line.row) in asked]
+    _say(chosen, lines, pages, json)
+    if not show:
+        trained.check()
+
+
+def _say(recipe: Recipe, lines: list[Line], pages: Sequence[Path], json: bool) -> None:
+    from acclimate.experiments.reid.page import SHORT, short_cells
+
     if json:
         console.print_json(
             {
                 "table": NAME,
-                "recipe": chosen,
+                "recipe": recipe,
                 "page": str(pages[0]) if pages else None,
                 "figures": [str(path) for path in pages[1:]],
                 "lines": [line.model_dump() for line in lines],
             }
         )
         return
-    from acclimate.experiments.reid.page import SHORT, short_cells
 
     console.print_table(
         SHORT, [short_cells(line) for line in lines], title="re-identification, in % (oracle)"
@@ -116,7 +125,7 @@ def _run(
     runs: Path,
     results: Path,
     changes: Mapping[str, Any],
-) -> None:
+) -> Trained[Job]:
     """All jobs; a pair whose pictures cannot be had costs the others nothing, unless it was named."""
     from acclimate.cli.watch import train_each
     from acclimate.experiments.reid.results import without_places
@@ -124,7 +133,7 @@ def _run(
 
     command = shlex.join(["acclimate", *without_places(sys.argv[1:])])
     named = {name.partition("/")[0] for name in names}
-    train_each(
+    return train_each(
         jobs,
         lambda job: job.name,
         lambda job: job.pair.name,

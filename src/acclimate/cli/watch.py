@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from acclimate.cli import console
-from acclimate.core.errors import DataError, ModelFileError
+from acclimate.core.errors import DataError, DivergedError, ModelFileError, RunError
 from acclimate.core.records import Evaluation, RunRecord, Warned
 from acclimate.training.observer import Observer
 
@@ -81,31 +82,56 @@ def _in_short(evaluation: Evaluation) -> str:
     return f"source accuracy {evaluation.source_accuracy:.3f}, information {information:.3f}"
 
 
+@dataclass
+class Trained(Generic[Job]):
+    """What ``train_each`` trained, and the rows that diverged, as lines."""
+
+    done: list[Job] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise ``RunError`` where a row diverged; to be called once everything is written."""
+        if self.failed:
+            raise RunError(f"{len(self.failed)} could not be trained: {'; '.join(self.failed)}")
+
+
 def train_each(
     jobs: Iterable[Job],
     name_of: Callable[[Job], str],
     task_of: Callable[[Job], str],
     train: Callable[[Job, Observer], object],
     must: Callable[[Job], bool],
-) -> list[Job]:
-    """Train all ``jobs``; what one task lacks costs the others nothing. Returns what was trained.
+    needs: Callable[[Job], Iterable[str]] = lambda job: (),
+) -> Trained[Job]:
+    """Train all ``jobs``; what one task lacks costs the others nothing, nor does a row that diverges.
 
-    Where ``must`` says that a job may not be left out, the error is raised.
+    Where ``must`` says that a job may not be left out, missing data are an error at once. ``needs``:
+    names of the jobs that one begins with or is held against, without which it is left out.
     """
     missing: set[str] = set()
-    done: list[Job] = []
+    lost: set[str] = set()
+    trained: Trained[Job] = Trained()
     for job in jobs:
-        task = task_of(job)
+        task, name = task_of(job), name_of(job)
         if task in missing:
             continue
-        console.note(name_of(job))
+        without = sorted(lost.intersection(needs(job)))
+        if without:
+            console.warn(f"{name} is left out: it needs {', '.join(without)}")
+            lost.add(name)
+            continue
+        console.note(name)
         try:
             with TerminalObserver() as observer:
                 train(job, observer)
-            done.append(job)
+            trained.done.append(job)
         except (DataError, ModelFileError) as error:
             if must(job):
                 raise
             console.warn(f"{task} is left out: {error}")
             missing.add(task)
-    return done
+        except DivergedError as error:
+            console.warn(f"{name} is left out: {error}")
+            lost.add(name)
+            trained.failed.append(name)
+    return trained

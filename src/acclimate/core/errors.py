@@ -52,6 +52,10 @@ class RunError(AcclimateError):
     """A run folder cannot be read, written or continued."""
 
 
+class DivergedError(RunError):
+    """Training ended before there was a checkpoint to keep."""
+
+
 class RecordError(AcclimateError):
     """A record is not one, or was written by a newer version."""
 

@@ -29,6 +29,12 @@ class Job:
     def name(self) -> str:
         return f"{self.pair.name}/{self.row.name} seed {self.seed}"
 
+    @property
+    def needs(self) -> list[str]:
+        """Names of the jobs that this one begins with and is held against."""
+        rows = filter(None, (self.row.start_from, self.row.reference))
+        return [f"{self.pair.name}/{row} seed {self.seed}" for row in rows]
+
     def folder(self, runs: Path, row: str | None = None) -> Path:
         return (
             runs / self.table.name / self.pair.name / f"seed-{self.seed}" / (row or self.row.name)

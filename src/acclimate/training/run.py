@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from acclimate.core.errors import AcclimateError, RunError
+from acclimate.core.errors import AcclimateError, DivergedError
 from acclimate.core.records import RECORD_NAME, Chosen, Evaluation, RunRecord, Warned, read_record
 from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Batch
@@ -355,7 +355,9 @@ class Run:
             reason = (
                 self.guard.warnings[-1].message if self.guard.warnings else "nothing was evaluated"
             )
-            raise RunError(f"{self.folder}: training ended before its first checkpoint: {reason}")
+            raise DivergedError(
+                f"{self.folder}: training ended before its first checkpoint: {reason}"
+            )
         if self.fabric.is_global_zero:
             self._measure(record, self._finished_network(record))
             self._write(record, "finished")

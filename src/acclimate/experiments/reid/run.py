@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acclimate.core.records import RECORD_NAME
+from acclimate.core.records import RECORD_NAME, read_record
 from acclimate.experiments.reid.pairs import PAIRS, Pair
 from acclimate.experiments.reid.recipes import BASE, COMMON, PAPER_ROWS, ROWS, Recipe
 from acclimate.experiments.reid.results import ReidResult, result_of, table_name, write
@@ -101,10 +101,14 @@ def run_job(
         settings_of(job, changes or {}),
         job.folder(runs),
         # for the run's report, which holds it against source-only where that is there
-        baseline=base if job.row != BASE and (base / RECORD_NAME).exists() else None,
+        baseline=base if job.row != BASE and _is_finished(base) else None,
         observer=observer,
         command=command,
     )
     result = result_of(record, job.recipe, job.pair.name, job.row)
     write(results, result)
     return result
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / RECORD_NAME).exists() and read_record(folder).status == "finished"
