@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acclimate.core.errors import RecordError
-from acclimate.experiments.results import RowResult, read_results, summarise, write_result
+from acclimate.experiments.lines import summarise
+from acclimate.experiments.results import RowResult, read_results, write_result
 from acclimate.experiments.summary import NOTHING, page, percent, short_cells
 from acclimate.experiments.tables import ROWS, Pair, Published, Table
 
@@ -187,3 +188,93 @@ def test_a_copy_does_not_count_twice(tmp_path):
     path.with_name("dann-seed0 (copy).json").write_bytes(path.read_bytes())
     with pytest.raises(RecordError, match="belongs in"):
         read_results(tmp_path, "small")
+
+
+def test_seeds_on_other_data_are_lines_of_their_own():
+    """Who measures on the whole SVHN must not be averaged with what was measured on its subset."""
+    whole = {"target": "whole", "items": {"source train": 9, "target evaluate": 26032}}
+    part = {"target": "part", "items": {"source train": 9, "target evaluate": 1000}}
+    results = [
+        *(result("source-only", seed, 0.2, **part) for seed in range(3)),
+        *(result("train-on-target", seed, 0.6, **part) for seed in range(3)),
+        result("source-only", 3, 0.8, **whole),
+        result("train-on-target", 3, 0.9, **whole),
+        result("dann", 3, 0.85, **whole),
+        result("dann", 1, 0.3, **part),
+    ]
+    lines = summarise(SMALL, results)
+    on = {(line.row, line.data): line for line in lines if line.pair == "one"}
+    first, second = "a → part, 1,000 test items", "a → whole, 26,032 test items"
+    assert set(on) == {
+        (row, d) for d in (first, second) for row in ("source-only", "dann", "train-on-target")
+    }
+    assert on["source-only", first].seeds == [0, 1, 2]
+    assert on["source-only", first].oracle_target_accuracy.mean == pytest.approx(0.2)
+    assert on["dann", first].oracle_gap_closed == pytest.approx(0.25)
+    assert on["dann", second].oracle_gap_closed == pytest.approx(0.5)
+    text = page(SMALL, results)
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings[:2] == [f"## a → b, found as {data}" for data in (first, second)]
+    assert "target evaluate 1,000." in text
+    assert short_cells(on["dann", second])[0] == f"one ({second})"
+
+
+def test_seeds_that_were_trained_otherwise_are_lines_of_their_own():
+    more = {"settings": {"network": "mlp", "steps": 7}}
+    results = [
+        result("source-only", 0, 0.2),
+        result("source-only", 1, 0.4, precision="bf16"),
+        result("train-on-target", 0, 0.6),
+        result("dann", 0, 0.4),
+        result("dann", 1, 0.5, precision="bf16"),
+        result("dann", 2, 0.5, **more),
+    ]
+    lines = summarise(SMALL, results)
+    found = {(line.row, line.variant): line for line in lines if line.pair == "one"}
+    assert set(found) == {
+        ("source-only", "precision 32"),
+        ("source-only", "precision bf16"),
+        ("train-on-target", None),
+        ("dann", "precision 32, steps None"),
+        ("dann", "precision bf16, steps None"),
+        ("dann", "precision 32, steps 7"),
+    }
+    assert found["dann", "precision 32, steps None"].oracle_gap_closed == pytest.approx(0.5)
+    assert found["dann", "precision bf16, steps None"].oracle_gap_closed == pytest.approx(0.5)
+    assert "| dann (precision 32, steps 7) | 1 | 50.0 |" in page(SMALL, results)
+
+
+def test_what_decides_nothing_parts_no_seeds():
+    """Nor does a setting that an older version did not know yet."""
+    mine = {"network": "mlp", "device": "cpu", "start_from": "here", "precision": "auto", "seed": 0}
+    theirs = {
+        "network": "mlp",
+        "device": "cuda",
+        "start_from": "there",
+        "precision": "32",
+        "seed": 1,
+    }
+    newer = {**theirs, "seed": 2, "averaging": 0.99, "gradient_clip": None}
+    results = [
+        result("dann", seed, 0.5, settings=s) for seed, s in enumerate((mine, theirs, newer))
+    ]
+    line = line_of(results, "dann")
+    assert (line.seeds, line.variant, line.data) == ([0, 1, 2], None, None)
+
+
+def test_a_row_is_held_against_the_row_it_names():
+    """Subspace alignment has a linear SVM as last layer: its floor is source-only with one."""
+    results = [
+        result("source-only", 0, 0.2),
+        result("source-only+linear-svm", 0, 0.4),
+        result("subspace-alignment", 0, 0.5),
+        result("train-on-target", 0, 0.6),
+    ]
+    assert line_of(results, "subspace-alignment").oracle_gap_closed == pytest.approx(0.5)
+    assert line_of(results, "source-only+linear-svm").oracle_gap_closed == pytest.approx(0.5)
+
+
+def test_notes_on_the_data_stand_on_the_page_once():
+    note = "b: half of it is missing"
+    text = page(SMALL, [result("dann", seed, 0.5, notes=[note]) for seed in range(2)])
+    assert text.count(note) == 1

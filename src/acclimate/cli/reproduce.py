@@ -227,7 +227,8 @@ def _run(
 
 
 def _say(table: Table, jobs: list[Job], results: Path, show: bool, json: bool) -> None:
-    from acclimate.experiments.results import read_results, summarise
+    from acclimate.experiments.lines import summarise
+    from acclimate.experiments.results import read_results
     from acclimate.experiments.summary import SHORT, short_cells, write_page
 
     found = read_results(results, table.name)

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from acclimate import __version__
 from acclimate.core.files import write_text_atomically
 from acclimate.data.sets.moons import DEGREES, two_moons
-from acclimate.experiments.results import Spread, spread_of
+from acclimate.experiments.spread import Spread, spread_of
 from acclimate.shallow.shallow_dann import ShallowDANN
 from acclimate.training.devices import processor_name
 

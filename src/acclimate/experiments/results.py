@@ -1,10 +1,8 @@
-"""Results of table rows on disk: one small file for each row and seed, schema-checked, and their summary."""
+"""Results of table rows on disk: one small file for each row and seed, schema-checked."""
 
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +46,7 @@ class RowResult(BaseModel):
     seconds: float = Field(ge=0)
     peak_memory_mib: float | None = None
     warnings: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list, description="what was said of the data")
     acclimate: str
     torch: str
     processor: str
@@ -91,6 +90,11 @@ def result_of(record: RunRecord, table: Table, pair: Pair, row: Row) -> RowResul
         seconds=record.training_seconds,
         peak_memory_mib=record.peak_memory_mib,
         warnings=[f"step {warned.step}: {warned.message}" for warned in record.warnings],
+        notes=[
+            f"{domain.name}: {note}"
+            for domain in (record.source, record.target)
+            for note in domain.notes
+        ],
         acclimate=environment.acclimate,
         torch=environment.torch,
         processor=environment.processor,
@@ -138,89 +142,3 @@ def _read(folder: Path, path: Path) -> RowResult:
     if path != belongs:
         raise RecordError(f"{path} holds the result that belongs in {belongs}; delete or rename it")
     return found
-
-
-class Spread(BaseModel):
-    """Mean and sample standard deviation over ``n`` seeds; ``sd`` is ``None`` for one."""
-
-    mean: float
-    sd: float | None
-    n: int
-
-
-class Line(BaseModel):
-    """One row of one pair over its seeds, beside the published numbers."""
-
-    pair: str
-    row: str
-    seeds: list[int]
-    estimate: Spread | None
-    verdicts: list[str]
-    oracle_target_accuracy: Spread | None
-    oracle_last_accuracy: Spread | None
-    oracle_best_accuracy: Spread | None
-    oracle_gap_closed: float | None
-    seconds: Spread | None
-    published: list[dict[str, Any]]
-
-
-#: both ends of the gap, by family
-_ENDS = {
-    "paper": ("source-only", "train-on-target"),
-    "best": ("best-source-only", "best-train-on-target"),
-}
-
-
-def summarise(table: Table, results: Sequence[RowResult]) -> list[Line]:
-    """One line for each row of each pair, also for those without a result yet."""
-    found: dict[tuple[str, str], list[RowResult]] = {}
-    for result in results:
-        found.setdefault((result.pair, result.row), []).append(result)
-    return [
-        _line(pair, row, table, found)
-        for pair in table.pairs
-        for row in table.rows
-        if (pair.name, row.name) in found or row.name in pair.published
-    ]
-
-
-def _line(
-    pair: Pair, row: Row, table: Table, found: dict[tuple[str, str], list[RowResult]]
-) -> Line:
-    results = sorted(found.get((pair.name, row.name), []), key=lambda result: result.seed)
-    accuracy = spread_of([result.oracle_target_accuracy for result in results])
-    floor, ceiling = (
-        spread_of([r.oracle_target_accuracy for r in found.get((pair.name, name), [])])
-        for name in _ENDS[row.family]
-    )
-    return Line(
-        pair=pair.name,
-        row=row.name,
-        seeds=[result.seed for result in results],
-        estimate=spread_of([result.estimate for result in results]),
-        verdicts=[result.verdict for result in results if result.verdict],
-        oracle_target_accuracy=accuracy,
-        oracle_last_accuracy=spread_of([result.oracle_last_accuracy for result in results]),
-        oracle_best_accuracy=spread_of([result.oracle_best_accuracy for result in results]),
-        oracle_gap_closed=_gap(accuracy, floor, ceiling),
-        seconds=spread_of([result.seconds for result in results]),
-        published=[
-            {"system": p.system, "accuracy": p.accuracy, "note": p.note}
-            for p in pair.published.get(row.name, ())
-        ],
-    )
-
-
-def spread_of(values: Sequence[float | None]) -> Spread | None:
-    """The spread of the values that are known, ``None`` where none is."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    sd = statistics.stdev(known) if len(known) > 1 else None
-    return Spread(mean=statistics.fmean(known), sd=sd, n=len(known))
-
-
-def _gap(accuracy: Spread | None, floor: Spread | None, ceiling: Spread | None) -> float | None:
-    if accuracy is None or floor is None or ceiling is None or ceiling.mean <= floor.mean:
-        return None
-    return (accuracy.mean - floor.mean) / (ceiling.mean - floor.mean)

@@ -7,8 +7,10 @@ from itertools import groupby
 from pathlib import Path
 
 from acclimate.core.files import write_text_atomically
+from acclimate.experiments.lines import Line, by_data, summarise
 from acclimate.experiments.markdown import table_of
-from acclimate.experiments.results import Line, RowResult, Spread, summarise
+from acclimate.experiments.results import RowResult
+from acclimate.experiments.spread import Spread
 from acclimate.experiments.tables import Family, Pair, Table
 
 NOTHING = "–"
@@ -42,21 +44,31 @@ def page(table: Table, results: Sequence[RowResult]) -> str:
         f"Written by `acclimate reproduce {table.name}`; do not edit. Mean ± sample standard deviation "
         "over n seeds, in percent of the target's test items. Rows named *best* train by the default "
         "protocol, the others by the paper's; rows of one kind share network, augmentation and budget "
-        "(dann+mi continues dann for as long again). The checkpoint of a run is chosen without "
+        "(dann+mi continues dann for as long again). The paper has a linear SVM as last layer in every row, "
+        "here those named so and subspace-alignment have one, and are held against source-only with "
+        "one. The checkpoint of a run is chosen without "
         "target labels; what did use them is called oracle. Seconds are of training.",
         "",
     ]
     families = {row.name: row.family for row in table.rows}
-    for name, lines in groupby(summarise(table, results), key=lambda line: line.pair):
-        own = [result for result in results if result.pair == name and result.row in families]
-        text += _section(table.pair(name), list(lines), own, families)
+    for (name, data), lines in groupby(
+        summarise(table, results), key=lambda line: (line.pair, line.data)
+    ):
+        groups = by_data([r for r in results if r.pair == name and r.row in families])
+        own = [each for found, each in groups if data in (None, found)]
+        text += _section(table.pair(name), data, list(lines), own[0] if own else [], families)
     return "\n".join(text)
 
 
 def _section(
-    pair: Pair, lines: list[Line], results: list[RowResult], families: Mapping[str, Family]
+    pair: Pair,
+    data: str | None,
+    lines: list[Line],
+    results: list[RowResult],
+    families: Mapping[str, Family],
 ) -> list[str]:
-    text = [f"## {pair.source} → {pair.target}", "", pair.note, ""]
+    found = "" if data is None else f", found as {data}"
+    text = [f"## {pair.source} → {pair.target}{found}", "", pair.note, ""]
     if results:
         text += [_facts(results, families), ""]
     return [*text, *table_of(COLUMNS, map(_cells, lines)), ""]
@@ -73,10 +85,11 @@ def _facts(results: list[RowResult], families: Mapping[str, Family]) -> str:
         _network_of([r for r in results if families[r.row] == family])
         for family in ("paper", "best")
     )
+    notes = list(dict.fromkeys(note for result in results for note in result.notes))
     return (
         f"Domains as found: {'; '.join(domains)}. Items: {_items(results)}. "
         f"{'; '.join(sorted(machines))}. Network of the paper's rows: {paper}; of the best rows: "
-        f"{best}."
+        f"{best}." + "".join(f" {note}." for note in notes)
     )
 
 
@@ -108,13 +121,14 @@ def _cells(line: Line) -> list[str]:
 
 def short_cells(line: Line) -> list[str]:
     """The cells of the terminal's table, under ``SHORT``."""
-    return [line.pair, *_measured(line), _seconds(line)]
+    pair = line.pair if line.data is None else f"{line.pair} ({line.data})"
+    return [pair, *_measured(line), _seconds(line)]
 
 
 def _measured(line: Line) -> list[str]:
     """What both tables show, from the row's name to the estimate."""
     return [
-        line.row,
+        line.row if line.variant is None else f"{line.row} ({line.variant})",
         str(len(line.seeds)),
         percent(line.oracle_target_accuracy),
         percent(line.oracle_last_accuracy),

@@ -40,21 +40,28 @@ def check_folder(folder: Path, settings: FitSettings, resume: bool) -> None:
             f"{folder} already holds a run; continue it with --resume or choose another --output"
         )
     before = read_record(folder)
-    # a setting that came with a later version had no effect before: it was as its default is
-    defaults = {
-        name: to_jsonable_python(field.get_default(call_default_factory=True))
-        for name, field in FitSettings.model_fields.items()
-        if not field.is_required()
-    }
     now_ = settings.model_dump(mode="json")
     for name in WATCHED_ONLY:
         now_.pop(name)
-    _check_same_settings(folder, {**defaults, **before.settings}, now_)
+    _check_same_settings(folder, with_defaults(before.settings), now_)
     if before.method:
         # defaults may have changed with the version; older records do not have them
         _check_same_settings(
             folder, before.method, make_algorithm(settings).model_dump(mode="json")
         )
+
+
+def with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as they were stored, also by an older version.
+
+    A setting that came with a later one had no effect before: it was as its default is.
+    """
+    defaults = {
+        name: to_jsonable_python(field.get_default(call_default_factory=True))
+        for name, field in FitSettings.model_fields.items()
+        if not field.is_required()
+    }
+    return {**defaults, **settings}
 
 
 def check_data(folder: Path, domains: tuple[DomainSummary, DomainSummary]) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from acclimate.experiments.reid.pairs import PAIRS
 from acclimate.experiments.reid.recipes import BASE, ROWS
 from acclimate.experiments.reid.results import ReidResult
-from acclimate.experiments.results import Spread, spread_of
+from acclimate.experiments.spread import Spread, spread_of
 from acclimate.report.ranks import MEASURES
 
 GAINS = ("rank1", "mean_average_precision", "area")

@@ -15,7 +15,7 @@ from acclimate.experiments.reid.lines import GAINS, Line, lines_of
 from acclimate.experiments.reid.pairs import HUMAN, PAIRS, PROTOCOLS, TRAINED_ON_TARGET, Pair
 from acclimate.experiments.reid.recipes import ROWS, Recipe
 from acclimate.experiments.reid.results import RANKS, ReidResult, table_name
-from acclimate.experiments.results import Spread
+from acclimate.experiments.spread import Spread
 from acclimate.experiments.summary import NOTHING, percent
 from acclimate.report.ranks import MEASURES
 
