@@ -11,6 +11,7 @@ from scipy.ndimage import grey_dilation
 
 from acclimate.core.errors import DataError
 from acclimate.data import datasets
+from acclimate.data.sets.mnist_m import PHOTO_COUNTS, few_photos
 from acclimate.data.sets.mnist_m_variants import dilate
 
 RANDOM = np.random.default_rng(0)
@@ -104,3 +105,24 @@ def test_without_files_each_says_what_it_needs(places, name):
     with pytest.raises(DataError, match="mnist") as caught:
         pictures(name)
     assert str(places) in str(caught.value)
+
+
+def test_other_digits_are_blended_anew(files, write_mnist):
+    """A cache that was filled from a part of MNIST must not stay when the whole of it comes."""
+    first = pictures("mnist-m")
+    write_mnist(STROKES[::-1].copy(), LABELS)
+    second = pictures("mnist-m")
+    assert (first != second).any()
+    folder = write_mnist(STROKES, LABELS)
+    assert np.array_equal(pictures("mnist-m"), first)
+    shutil.rmtree(folder)  # without them what was kept is good
+    assert np.array_equal(pictures("mnist-m"), first)
+
+
+def test_fewer_photos_than_bsds500_has_are_told(files, places, monkeypatch):
+    loaded = datasets.get("mnist-m").load(None, "test", download=False)
+    assert loaded.notes == ("behind its test pictures lie 3 of BSDS500's 200 test photos",)
+    shutil.rmtree(places / "bsds500")  # also of what was kept
+    assert datasets.get("mnist-m").load(None, "test", download=False).notes == loaded.notes
+    monkeypatch.setitem(PHOTO_COUNTS, "train", 3)
+    assert few_photos(("train",), 3, "train") == ()

@@ -15,6 +15,8 @@ from acclimate.data import datasets
 from acclimate.data.check import check_dataset
 from acclimate.data.domain import SparseStore
 from acclimate.data.sources import open_source
+from acclimate.training.settings import make_settings
+from acclimate.training.task import open_task
 
 RANDOM = np.random.default_rng(0)
 GREY = RANDOM.integers(0, 256, (12, 28, 28), dtype=np.uint8)
@@ -93,6 +95,19 @@ def test_svhn_truncated_wrong_and_out_of_range(write_svhn):
         load("svhn")
 
 
+def test_a_target_tested_on_a_subset_says_so(write_svhn, places):
+    """The whole of SVHN to adapt to and 12 items of a subset to measure on are not SVHN."""
+    images = np.tile(COLOUR, (3, 1, 1, 1)).transpose(1, 2, 3, 0)
+    whole = write_svhn(images, np.tile(LABELS, 3) + 1)
+    subset = places / "svhn_subset" / "test_32x32.mat"
+    subset.parent.mkdir()
+    savemat(subset, {"X": images[..., :12], "y": LABELS[:, None] + 1})
+    task = open_task(make_settings(source="svhn", target="svhn"))
+    assert [summary.name for summary in task.summaries] == ["svhn", "svhn (test: svhn_subset)"]
+    subset.rename(whole.with_name("test_32x32.mat"))
+    assert open_task(make_settings(source="svhn", target="svhn")).summaries[1].name == "svhn"
+
+
 @pytest.fixture
 def write_syn_digits(places):
     """Write ``syn_digits/synth_train_32x32.mat`` in SVHN's layout."""
@@ -150,6 +165,7 @@ def test_usps_scales_to_bytes_and_shifts_labels(write_usps):
         ("3 300:0.5\n", "outside 1 … 256"),
         (usps_line(3, 2.0), "outside -1 … 1"),
         ("", "0 images"),
+        (usps_line(3, 0.5) + "  \n", "line 2 is damaged"),
     ],
 )
 def test_usps_damaged(write_usps, text, message):

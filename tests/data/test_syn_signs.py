@@ -175,6 +175,7 @@ def test_the_registered_set_follows_its_pictograms_and_outlives_them(german, mon
     domain = datasets.get("syn-signs").load(split="test")
     assert domain.labels.bincount().tolist() == [2] * 43
     assert domain.class_names == datasets.get("gtsrb").class_names
+    assert domain.notes == ("behind its test pictures lie no photos",)
     write_disc(german / "07.png", (255, 255, 255), size=70)
     other = datasets.get("syn-signs").load(split="test")
     assert (other.store.tensor != domain.store.tensor).any()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from acclimate.algorithms import combination
 from acclimate.algorithms.base import Algorithm, Phase, Terms
 from acclimate.core.schedules import paper_annealing
 from acclimate.core.types import Batch, Spec
@@ -151,6 +152,16 @@ def test_the_average_follows_the_network():
         torch.testing.assert_close(step.average.head.weight, expected)
     assert step.deployed is step.average
     assert make_step(Plain()).deployed.training
+
+
+def test_a_teacher_that_nobody_asked_to_be_handed_over_is_not():
+    """``--averaging 0`` scores the last weights, of algorithms with a teacher too: so does source-only."""
+    step = make_step(combination.make("self-training", {}), averaging=0.0)
+    assert step.average is not None
+    assert step.deployed is step.network
+    assert (
+        make_step(combination.make("self-training", {}), averaging=0.9).deployed is not step.network
+    )
 
 
 def test_source_and_target_go_through_in_one_batch():

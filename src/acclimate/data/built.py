@@ -45,14 +45,16 @@ def _read(path: Path, fingerprint: str | None) -> Arrays | None:
             if fingerprint is not None and str(file["fingerprint"]) != fingerprint:
                 return None
             names, groups = file.get("names"), file.get("groups")
-            return Arrays(file["x"], file["y"], item_names=names, groups=groups)
+            notes = tuple(map(str, file.get("notes", ())))
+            return Arrays(file["x"], file["y"], item_names=names, groups=groups, notes=notes)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
 def _write(path: Path, fingerprint: str, arrays: Arrays) -> None:
     # not compressed: photo noise hardly shrinks, and reading would take seconds
-    optional = {"names": arrays.item_names, "groups": arrays.groups}
+    notes = np.array(arrays.notes) if arrays.notes else None
+    optional = {"names": arrays.item_names, "groups": arrays.groups, "notes": notes}
     content: dict[str, Any] = {key: value for key, value in optional.items() if value is not None}
     content |= {"x": arrays.inputs, "y": arrays.labels, "fingerprint": np.array(fingerprint)}
     with replace_atomically(path) as temporary, open(temporary, "wb") as file:

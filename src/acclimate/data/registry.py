@@ -33,7 +33,8 @@ class Arrays(NamedTuple):
     ``labels``: int64 (N,) in [0, classes). ``name``: where it differs from the data set's.
     ``item_names``: str (N,), a name for each item. ``groups``: int64 (N,), equal for items that are
     near-duplicates of each other, such as the frames of one video. ``skipped``: one line for each
-    file that was left out. ``class_names``: where they differ from the data set's.
+    file that was left out. ``class_names``: where they differ from the data set's. ``notes``: how
+    the items differ from those that the name promises.
     """
 
     inputs: np.ndarray | csr_matrix
@@ -43,6 +44,7 @@ class Arrays(NamedTuple):
     groups: np.ndarray | None = None
     skipped: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 Loader = Callable[[FileFinder, str], Arrays]
@@ -201,6 +203,7 @@ class Dataset:
             item_names=None if arrays.item_names is None else tuple(arrays.item_names.tolist()),
             groups=None if arrays.groups is None else whole_numbers(arrays.groups),
             skipped=arrays.skipped,
+            notes=arrays.notes,
         )
 
     def _opened(self, files: Listing, size: int | None, width: int | None) -> Domain:

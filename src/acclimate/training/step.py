@@ -29,8 +29,8 @@ class Step(nn.Module):
     Args:
         network: what is trained.
         algorithm: its losses.
-        averaging: decay of the weight average in [0, 1); 0 keeps none, unless the algorithm
-            needs a teacher (then 0.99).
+        averaging: decay of the weight average in [0, 1), which is then what is deployed; 0 keeps
+            none, unless the algorithm needs a teacher (then 0.99, and the teacher is no more).
         joint_losses: with several processes, gather what the network says of all their items and
             take the losses of the joint batch on each; else every process takes those of its own
             part. ``None``: where a loss is a statistic of the whole batch. Raises
@@ -65,6 +65,7 @@ class Step(nn.Module):
         self.network = network
         self.algorithm = algorithm
         self.modules_of_algorithm = nn.ModuleDict(dict(algorithm.modules(network)))
+        self.deploys_average = averaging > 0
         if algorithm.uses_teacher and averaging == 0:
             averaging = 0.99
         self.averaging = averaging
@@ -72,8 +73,8 @@ class Step(nn.Module):
 
     @property
     def deployed(self) -> Network:
-        """The network that is evaluated and handed over: the average where there is one."""
-        return self.network if self.average is None else self.average
+        """The network that is evaluated and handed over: the average where one was asked for."""
+        return self.average if self.average is not None and self.deploys_average else self.network
 
     def forward(
         self, batch: Batch, progress: float, phase: str = "all", apart: bool = False

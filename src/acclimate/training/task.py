@@ -145,12 +145,29 @@ def _join(
     else:
         parts = split_target(target, test=test, seed=settings.split_seed, labelled=labelled)
         summary = _summarise(
-            target, source, adapt=parts.adapt, validation=parts.validation, evaluate=parts.evaluate
+            _with_test(target, test),
+            source,
+            adapt=parts.adapt,
+            validation=parts.validation,
+            evaluate=parts.evaluate,
         )
     preprocessing = opening.preprocessing(split[0].train, parts.adapt)
     shape = opening.seen(source.input_shape) if source.is_image else source.input_shape
     spec = Spec(shape, source.class_names, len(settings.sources))
     return Task(split[0], parts, spec, preprocessing, (split[1], summary))
+
+
+def _with_test(target: Domain, test: Domain | None) -> Domain:
+    """The target with what is to be said of its test items, for its summary."""
+    if test is None:
+        return target
+    same = test.name == target.name
+    return replace(
+        target,
+        name=target.name if same else f"{target.name} (test: {test.name})",
+        skipped=(*target.skipped, *test.skipped),
+        notes=tuple(dict.fromkeys((*target.notes, *test.notes))),
+    )
 
 
 def _check_shapes(source: Domain, target: Domain) -> None:

@@ -60,7 +60,7 @@ def build(recipe: Recipe, finder: FileFinder, split: str, *, seed: int = 0) -> A
     photos = _find_all(recipe, finder, split)
     if not photos and not path.exists():
         raise DataError(_missing_photos(recipe, finder, split))
-    fingerprint = _fingerprint(recipe, photos) if photos else None
+    fingerprint = _fingerprint(recipe, finder, split, photos)
     return built_once(path, fingerprint, lambda: _blend_all(recipe, finder, split, photos, seed))
 
 
@@ -88,7 +88,17 @@ def _blend_all(
     if recipe.blue_first:
         pictures = [picture[..., ::-1] for picture in pictures]
     stream = 2 * seed + (split == "test")
-    return Arrays(blend(images, pictures, stream, recipe.combine), labels)
+    made = blend(images, pictures, stream, recipe.combine)
+    return Arrays(made, labels, notes=few_photos(recipe.parts(split), len(photos), split))
+
+
+def few_photos(parts: tuple[str, ...], found: int, split: str) -> tuple[str, ...]:
+    """What is to be said where fewer photos lie behind ``split`` than BSDS500 has."""
+    complete = sum(PHOTO_COUNTS[part] for part in parts)
+    if found == complete:
+        return ()
+    have = f"{found} of BSDS500's {complete} {' and '.join(parts)} photos" if found else "no photos"
+    return (f"behind its {split} pictures lie {have}",)
 
 
 def _open_photo(path: Path, size: int) -> np.ndarray:
@@ -102,9 +112,14 @@ def _open_photo(path: Path, size: int) -> np.ndarray:
     return photo
 
 
-def _fingerprint(recipe: Recipe, photos: list[Path]) -> str:
+def _fingerprint(recipe: Recipe, finder: FileFinder, split: str, photos: list[Path]) -> str | None:
+    """Of photos and digits; ``None`` where they are not at hand, and what was kept is good."""
+    files = [finder.find_remote(remote[split]) for remote in (mnist.IMAGES, mnist.LABELS)]
+    digits = [path.read_bytes() for path in files if path is not None]
+    if not photos or len(digits) < len(files):
+        return None
     listing = "".join(f"{path.name}:{path.stat().st_size};" for path in photos)
-    digest = hashlib.sha256(listing.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(b"".join([listing.encode(), *digits])).hexdigest()[:16]
     return f"{recipe.name}/{recipe.version}:{digest}"
 
 

@@ -21,7 +21,7 @@ from acclimate.data.folders import list_images
 from acclimate.data.generation import generate_in_parallel, kept_inspector, kept_reader
 from acclimate.data.pictograms import Pictogram, describe, list_pictograms, load_pictogram
 from acclimate.data.registry import Arrays, Dataset, Generator, GeneratorOption, register
-from acclimate.data.sets.mnist_m import find_photos
+from acclimate.data.sets.mnist_m import few_photos, find_photos
 from acclimate.data.sets.sign_names import SIGN_NAMES
 
 NAME = "syn-signs"
@@ -78,7 +78,8 @@ def generate_signs(
         progress=finder.progress,
     )
     names = SIGN_NAMES if _is_german(classes) else tuple(classes)
-    return drawn._replace(class_names=names)
+    notes = few_photos((split,), len(photos), split) if backgrounds == BACKGROUNDS else ()
+    return drawn._replace(class_names=names, notes=notes)
 
 
 def _draw(files: Files, index: int, random: np.random.Generator) -> tuple[np.ndarray, int]:

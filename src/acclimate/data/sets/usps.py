@@ -60,8 +60,8 @@ def _lines(path: Path) -> list[str]:
 def parse_line(path: Path, number: int, line: str) -> tuple[int, np.ndarray]:
     """``label 1:value … 256:value`` as (label, float32 (256,)); absent indices are 0."""
     values = np.zeros(SIZE * SIZE, dtype=np.float32)
-    label, *pairs = line.split()
     try:
+        label, *pairs = line.split()
         indices = [int(pair.partition(":")[0]) for pair in pairs]
         if indices and (min(indices) < 1 or max(indices) > SIZE * SIZE):
             raise ValueError(f"an index is outside 1 … {SIZE * SIZE}")
