@@ -114,6 +114,7 @@ def test_every_row_of_a_pair(reproduced, table):
         assert (result.verdict is not None) == (row.reference is not None)
         assert result.uses_target_labels == row.name.endswith("train-on-target")
         assert (result.last_layer is not None) == (row.length == 0)
+        assert result.settings["start_from"] == row.start_from
         record = read_record(RUNS / "small" / "moons" / "seed-0" / row.name)
         assert record.oracle_target_metrics.accuracy == result.oracle_target_accuracy
         curve = [each.oracle_target_accuracy for each in record.evaluations]

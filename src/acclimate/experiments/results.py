@@ -78,7 +78,8 @@ def result_of(record: RunRecord, table: Table, pair: Pair, row: Row) -> RowResul
             **{f"source {part}": count for part, count in record.source.items.items()},
             **{f"target {part}": count for part, count in record.target.items.items()},
         },
-        settings=record.settings,
+        # the row, not where it lies on this machine
+        settings={**record.settings, "start_from": row.start_from},
         estimate=None if record.estimate is None else record.estimate.value,
         verdict=None if record.verdict is None else record.verdict.outcome,
         oracle_target_accuracy=None if measured is None else measured.accuracy,
