@@ -67,7 +67,7 @@ class LinearMachine:
         if len(present) == 1:
             bias[present] = 1.0
             return weight, bias
-        mean, scale = np.asarray(features.mean(0), np.float64), self._scale(features)
+        mean, scale = features.mean(0), self._scale(features)
         signs = np.where(labels[:, None] == present, 1.0, -1.0)
         solved = _solve((features - mean) / scale, signs, c)
         weight[present] = solved[:-1].T / scale
@@ -116,7 +116,7 @@ def _solve(features: Floats, signs: Floats, c: float) -> Floats:
     def loss(flat: Floats) -> tuple[float, Floats]:
         weights = flat.reshape(shape)
         short = np.maximum(0.0, 1.0 - signs * (seen @ weights))
-        kept["at"], kept["curved"] = flat, 2 * c * (short > 0)
+        kept["at"], kept["curved"] = flat, np.where(short > 0, 2 * c, 0.0)
         gradient = weights - 2 * c * (seen.T @ (signs * short))
         return float(0.5 * np.sum(weights**2) + c * np.sum(short**2)), gradient.ravel()
 
