@@ -222,3 +222,29 @@ def test_the_part_that_makes_a_last_layer_makes_it():
 def test_what_freezes_a_layer_cannot_be_combined():
     with pytest.raises(ConfigurationError, match="shot trains a part of the network only"):
         combination.make("dann+shot", {})
+
+
+@pytest.mark.parametrize(
+    ("weighing", "options", "expected"),
+    [
+        ("dirt-t", {}, 0.0),
+        ("dirt-t", {"dirt-t.source": 0.5}, 0.5),
+        ("adda", {"adda.classification": 0.0, "adda.start": 0.0}, 0.0),
+        ("adda", {"adda.classification": 0.25, "adda.start": 0.0}, 0.25),
+    ],
+)
+def test_a_part_that_weighs_the_source_does_so_wherever_it_stands(
+    weighing, options, expected, make_step, make_batch
+):
+    full = make_step(combination.make("mcc", {}))(make_batch(), 0.5)["loss/classification"]
+    for name in (f"{weighing}+mcc", f"mcc+{weighing}"):
+        found = make_step(combination.make(name, options))(make_batch(), 0.5)
+        torch.testing.assert_close(found["loss/classification"], expected * full)
+
+
+def test_a_second_stage_is_one_in_a_combination_too():
+    for name in ("dirt-t+mcc", "mcc+dirt-t"):
+        assert combination.make(name, {}).first_stage == "vada"
+        assert combination.make(name, {"dirt-t.source": 1.0}).first_stage is None
+    with pytest.raises(ConfigurationError, match="dirt-t and adda each weigh the source's labels"):
+        combination.make("dirt-t+adda", {})

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from acclimate.layers.domain_norm import DomainBatchNorm, keep_domains_apart
+from acclimate.layers.dropping import drops
 from acclimate.layers.steady import steady
 
 
@@ -45,3 +46,18 @@ def test_in_evaluation_it_changes_nothing():
         found = network(inputs)
     assert torch.equal(found, network(inputs))
     assert not network[3].training
+
+
+@pytest.mark.parametrize("kind", ["timm", "torchvision"])
+def test_paths_are_not_dropped_either(kind):
+    """Swin and its like drop whole paths of a block, by modules that are no ``nn.Dropout``."""
+    if kind == "timm":
+        path = pytest.importorskip("timm.layers").DropPath(0.5)
+    else:
+        path = pytest.importorskip("torchvision.ops").StochasticDepth(0.5, "row")
+    network, inputs = nn.Sequential(path), torch.ones(64, 3)
+    assert drops(path)
+    assert not torch.equal(network(inputs), inputs)
+    with steady(network):
+        assert torch.equal(network(inputs), inputs)
+    assert path.training

@@ -53,6 +53,8 @@ JOINED = {
     "deep-coral": Case("deep-coral", True, "batch"),
     "self-training": Case("self-training", True),
     "dan+mcc": Case("dan+mcc", None, "domain"),
+    # the network looks again, at the joint batch
+    "vat+bnm": Case("vat+bnm", None, "domain"),
     # pairs are of the joint batch without being told so
     "pairs": Case("source-only", None, "batch", "retrieval"),
     "clusters": Case("dann+cluster-pseudo-labels", None, "none", "retrieval"),

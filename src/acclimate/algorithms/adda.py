@@ -33,6 +33,7 @@ class Adda(Algorithm):
     """
 
     objectives: ClassVar[tuple[str, ...]] = ANY_LABELS
+    weighs_source: ClassVar[bool] = True
 
     weight: float = Field(0.3, ge=0, description="of the target encoder's adversarial loss")
     start: float = Field(0.3, ge=0, le=1, description="share of training that learns the source")

@@ -97,6 +97,8 @@ class Algorithm(Options):
     forms_clusters: ClassVar[bool] = False
     #: whether descriptors are compared without what a camera does to all of its pictures
     centres_cameras: ClassVar[bool] = False
+    #: whether it decides how much the source's labels count; of others they always count in full
+    weighs_source: ClassVar[bool] = False
     #: whether the network has to keep BatchNorm statistics of source and target apart
     keeps_domains_apart: ClassVar[bool] = False
 

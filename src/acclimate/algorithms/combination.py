@@ -28,7 +28,8 @@ COMMON = tuple(name for _, kind in objectives.items() for name in (kind.term, ki
 
 
 class Combination(Algorithm):
-    """The sum of several algorithms' losses, of which what the source's labels teach counts once.
+    """The sum of several algorithms' losses, of which what the source's labels teach counts once:
+    in full, or as the part says that weighs it.
 
     Any other name that two parts give belongs to the first of them; the second one's is called
     ``part.name``. Modules belong to one part each and are stored as ``part.module``.
@@ -69,6 +70,14 @@ class Combination(Algorithm):
         return any(part.keeps_domains_apart for part in self.parts.values())
 
     @property
+    def weighs_source(self) -> bool:  # type: ignore[override]
+        return any(part.weighs_source for part in self.parts.values())
+
+    @property
+    def first_stage(self) -> str | None:
+        return next((part.first_stage for part in self.parts.values() if part.first_stage), None)
+
+    @property
     def source_blend(self) -> Blend:
         blends = [part.source_blend for part in self.parts.values()]
         return Blend(
@@ -99,6 +108,8 @@ class Combination(Algorithm):
             own = modules[name] if name in modules else nn.ModuleDict()
             assert isinstance(own, nn.ModuleDict)
             terms = part.losses(views._replace(extra=_own(views.extra, name)), own, phase)
+            if part.weighs_source:
+                losses.update((key, terms.losses[key]) for key in COMMON if key in terms.losses)
             _add(losses, terms.losses, name)
             _add(monitors, terms.monitors, name)
         return Terms(losses, monitors)
@@ -161,6 +172,11 @@ def assemble(
     if alone is not None:
         raise ConfigurationError(
             f"algorithm {name}: {alone} trains a part of the network only and cannot be combined"
+        )
+    weighing = [name for name, part in parts.items() if part.weighs_source]
+    if len(weighing) > 1:
+        raise ConfigurationError(
+            f"algorithm {name}: {' and '.join(weighing)} each weigh the source's labels and cannot be combined"
         )
     if any(kind.oracle for kind in kinds.values()):
         raise ConfigurationError(f"algorithm {name}: an oracle cannot be combined with others")

@@ -29,6 +29,7 @@ class DirtT(LocallySmooth, SourceOnly):
 
     uses_target: ClassVar[bool] = True
     uses_teacher: ClassVar[bool] = True
+    weighs_source: ClassVar[bool] = True
 
     teacher: float = Field(1.0, ge=0, description="of the divergence from the average's prediction")
     smoothness: float = Field(1.0, ge=0, description="of the roughness on the target")

@@ -32,6 +32,7 @@ class Shot(SourceOnly):
 
     uses_target: ClassVar[bool] = True
     compares_items: ClassVar[bool] = True
+    weighs_source: ClassVar[bool] = True
 
     weight: float = Field(1.0, ge=0, description="of the information maximisation")
     diversity: float = Field(1.0, ge=0, description="of the diversity in it, beside the entropy")

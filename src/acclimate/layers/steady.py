@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
+
+from acclimate.layers.dropping import drops
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def steady(network: nn.Module) -> Iterator[None]:
     (0.0, True)
     """
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    dropping = [m for m in network.modules() if isinstance(m, _DropoutNd) and m.training]
+    dropping = [m for m in network.modules() if m.training and drops(m)]
     try:
         for norm in norms:
             norm.track_running_stats = False

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from acclimate.layers.full_precision import full_precision
+
 
 def domain_weights(places: Tensor, count: int) -> Tensor:
     """(count, N) float32: row k averages over the items of domain k; a row without items is 0.
@@ -21,6 +23,7 @@ def domain_weights(places: Tensor, count: int) -> Tensor:
     return member / member.sum(1, keepdim=True).clamp_min(1)
 
 
+@full_precision
 def domain_cross_entropy(logits: Tensor, places: Tensor) -> Tensor:
     """Cross-entropy of "which domain is this from?", each domain that is there weighing the same.
 
@@ -33,11 +36,12 @@ def domain_cross_entropy(logits: Tensor, places: Tensor) -> Tensor:
     0.6931
     """
     weights = domain_weights(places, logits.shape[1])
-    each = F.cross_entropy(logits.float(), places, reduction="none")
+    each = F.cross_entropy(logits, places, reduction="none")
     there = (weights.sum(1) > 0).sum()
-    return (weights @ each).sum() / there
+    return (weights.to(each) @ each).sum() / there
 
 
+@full_precision
 def domain_accuracies(logits: Tensor, places: Tensor) -> Tensor:
     """Mean over the domains of the share of their items that are recognised, in [0, 1]."""
     weights = domain_weights(places, logits.shape[1])
@@ -45,6 +49,7 @@ def domain_accuracies(logits: Tensor, places: Tensor) -> Tensor:
     return (weights @ right).sum() / (weights.sum(1) > 0).sum()
 
 
+@full_precision
 def moment_distance(features: Tensor, places: Tensor, count: int, moments: int = 2) -> Tensor:
     """Distances of the sources' moments from the target's and from each other's.
 
@@ -62,16 +67,15 @@ def moment_distance(features: Tensor, places: Tensor, count: int, moments: int =
     >>> moment_distance(features, torch.tensor([0, 0, 1]), 2, moments=1).item()
     4.0
     """
-    exact = features.float()
     weights = domain_weights(places, count)
     there = weights.sum(1) > 0
     pairs = torch.triu(there[:, None] & there, diagonal=1).float()
     with_target = torch.zeros_like(pairs)
     with_target[:, -1] = pairs[:, -1]
     among_sources = pairs - with_target
-    total = exact.new_zeros(())
+    total = features.new_zeros(())
     for order in range(1, moments + 1):
-        means = weights @ exact**order
+        means = weights.to(features) @ features**order
         difference = means[:, None] - means
         # the root has no gradient at 0, where two means are the same or a domain meets itself
         distance = (difference.square().sum(2) + 1e-12).sqrt()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from acclimate.algorithms.base import Phase
 from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Batch
+from acclimate.layers.dropping import drops
 from acclimate.layers.processes import number_of_first_process, process_count
 from acclimate.training.sharpness import sharpened
 from acclimate.training.step import Step
@@ -59,15 +60,15 @@ def train(
             knows of the loss scale of 16 bit precision.
         sharpness: radius of the step to where the classification's gradient is taken, see
             ``training/sharpness.py``; for one phase and one process.
-        seed: of dropout and of what an algorithm draws, the only randomness in a step; sets
+        seed: of dropout, dropped paths and what an algorithm draws, the only randomness in a step; sets
             torch's global generator where used.
 
     Algorithm 2 of Ganin et al. (JMLR 2016) is the case of one phase and plain SGD.
     """
     forward = forward or step
     phases = step.algorithm.phases
-    drops = any(isinstance(module, nn.Dropout) and module.p > 0 for module in step.modules())
-    drawn = step.algorithm.draws or drops
+    dropping = any(map(drops, step.modules()))
+    drawn = step.algorithm.draws or dropping
     values: Values
     # what is drawn for a loss that all processes compute has to be alike on them
     common = step.algorithm.draws and step.joint_losses and process_count() > 1
@@ -80,7 +81,7 @@ def train(
             torch.manual_seed(derive_seed(seed, "dropout", index))
         if common:
             # without dropout, what one process with the joint batch would draw
-            drawn_as = derive_seed(common_seed, "draws" if drops else "dropout", index)
+            drawn_as = derive_seed(common_seed, "draws" if dropping else "dropout", index)
             step.common_draws.begin(drawn_as, batch.source.device)
         for phase in phases:
             if sharpness:

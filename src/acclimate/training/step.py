@@ -90,6 +90,8 @@ class Step(nn.Module):
         with ExitStack() as stack:
             if self.joint_losses and process_count() > 1:
                 views = _joint(views)
+                # a loss may let the network look again, at the source items of all processes
+                keep_domains_apart(self.network, len(views.batch.source))
                 stack.enter_context(joined())
                 stack.enter_context(self.common_draws.taken())
             losses, monitors = self.algorithm.losses(views, self.modules_of_algorithm, phase)
