@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from acclimate.algorithms import LastLayerMaterial, algorithms
+from acclimate.algorithms import LastLayerMaterial, algorithms, combination
 from acclimate.core.errors import AcclimateError, ConfigurationError
 from acclimate.shallow import adapters
 
@@ -75,9 +75,20 @@ def test_options_reach_the_adapter_and_wrong_ones_are_named():
         adapter="subspace-alignment", adapter_options={"n_components": 2}
     ).last_layer(given)
     assert np.linalg.matrix_rank(made.weight.numpy(), tol=1e-4) <= 2
-    wrong = algorithms.get("shallow")(adapter="coral", adapter_options={"regularization": 2})
-    with pytest.raises(ConfigurationError, match=r"no option 'regularization'.*regularisation"):
-        wrong.last_layer(given)
+    for adapter, option, said in (
+        ("coral", "regularization", "no option 'regularization'.*regularisation"),
+        ("importance-weighted", "folds", "importance-weighted has no option 'folds'"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            combination.make("shallow", {"adapter": adapter, "adapter_options": {option: 2}})
+    # the options of a weighting are discriminator-weights' own
+    layers = [
+        combination.make(
+            "shallow", {"adapter": "importance-weighted", "adapter_options": {"cv": folds}}
+        ).last_layer(given)
+        for folds in (2, 9)
+    ]
+    assert not torch.equal(layers[0].weight, layers[1].weight)
     with pytest.raises(ConfigurationError, match=r"unknown adapter 'corral'.*coral"):
         algorithms.get("shallow").build("algorithm", {"adapter": "corral"})
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from acclimate.algorithms.base import LastLayer, LastLayerMaterial, algorithms
 from acclimate.algorithms.linear_svm import Floats, layer_of
 from acclimate.algorithms.source_only import SourceOnly
-from acclimate.core.errors import ConfigurationError, DataError, near_miss
+from acclimate.core.errors import DataError, near_miss
 
 #: relative error up to which a map counts as affine
 _ROUNDING = 1e-4
@@ -63,6 +63,18 @@ class Shallow(SourceOnly):
             raise ValueError(f"unknown adapter {name!r}.{near_miss(name, adapters.names())}")
         return name
 
+    @model_validator(mode="after")
+    def _takes_the_options(self) -> Self:
+        """Said before anything is trained, not when the last layer is made."""
+        if self.adapter_options:
+            known = self._kind()().get_params()
+            unknown = sorted(set(self.adapter_options) - set(known))
+            if unknown:
+                raise ValueError(
+                    f"adapter {self.adapter} has no option {unknown[0]!r}.{near_miss(unknown[0], known)}"
+                )
+        return self
+
     def last_layer(self, material: LastLayerMaterial) -> LastLayer | None:
         source, target = (
             features.double().numpy()
@@ -83,23 +95,21 @@ class Shallow(SourceOnly):
             raise DataError(f"algorithm shallow, adapter {self.adapter}: {error}") from error
         return _taught(adapter.predict(target), target, machine, self.adapter)
 
-    def _made(self, seed: int) -> Any:
+    def _kind(self) -> Any:
+        """The class whose options ``adapter_options`` are."""
         from acclimate.shallow import adapters
 
-        kind = adapters.get(self.adapter)
-        if self.adapter == "importance-weighted":
-            return _weighted(adapters.get("discriminator-weights")())
-        known = kind().get_params()
-        unknown = sorted(set(self.adapter_options) - set(known))
-        if unknown:
-            raise ConfigurationError(
-                f"algorithm shallow: adapter {self.adapter} has no option {unknown[0]!r}."
-                f"{near_miss(unknown[0], known)}"
-            )
-        options = dict(self.adapter_options)
-        if "random_state" in known:
+        # the weighted classifier here is a logistic regression; what may be chosen is its weighting
+        weighted = self.adapter == "importance-weighted"
+        return adapters.get("discriminator-weights" if weighted else self.adapter)
+
+    def _made(self, seed: int) -> Any:
+        kind, options = self._kind(), dict(self.adapter_options)
+        if "random_state" in kind().get_params():
             options.setdefault("random_state", seed % 2**32)
-        return kind(**options)
+        return (
+            _weighted(kind(**options)) if self.adapter == "importance-weighted" else kind(**options)
+        )
 
     def _mapped(
         self,
