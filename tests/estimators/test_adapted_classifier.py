@@ -4,6 +4,7 @@ import pickle
 from typing import ClassVar
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from scipy import sparse
@@ -14,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from acclimate import AdaptedClassifier
 from acclimate.algorithms import algorithms, names_for
+from acclimate.core.errors import InputError
 
 QUICK = {"steps": 40, "random_state": 0, "evaluations": 2}
 
@@ -103,7 +105,6 @@ def test_sparse_rows_stay_sparse_and_say_the_same(source, target, monkeypatch):
 
 
 def test_pandas(source, target):
-    pandas = pytest.importorskip("pandas")
     names = ["width", "height", "depth"]
     frames = [pandas.DataFrame(X, columns=names) for X in (source[0], target[0])]
     model = quick().fit(frames[0], pandas.Series(source[1]), X_target=frames[1])
@@ -111,6 +112,12 @@ def test_pandas(source, target):
     np.testing.assert_array_equal(
         model.predict(frames[1]), quick().fit(*source, X_target=target[0]).predict(target[0])
     )
+
+
+def test_columns_of_the_target_in_another_order_are_refused(source, target):
+    ours, theirs = (pandas.DataFrame(each[0], columns=list("abc")) for each in (source, target))
+    with pytest.raises(InputError, match="column 1 is 'a' in X and 'b' in X_target"):
+        quick().fit(ours, source[1], X_target=theirs[["b", "a", "c"]])
 
 
 def test_pictures():

@@ -1,6 +1,7 @@
 """What every shallow adapter keeps: scikit-learn's own checks, and what two domains ask for."""
 
 import numpy as np
+import pandas
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
@@ -149,3 +150,15 @@ def test_pipelines_pass_the_target_on(name, source, target):
         routed = make_pipeline(make(name), LogisticRegression()).fit(*source, X_target=target[0])
         found = routed.predict(target[0])
     np.testing.assert_array_equal(found, by_step.predict(target[0]))
+
+
+@every_adapter
+def test_columns_of_the_target_in_another_order_are_refused(name, source, target):
+    """Told by their place alone they would be mixed up without a word."""
+    columns = [f"c{number}" for number in range(source[0].shape[1])]
+    ours, theirs = (pandas.DataFrame(each[0], columns=columns) for each in (source, target))
+    make(name).fit(ours, source[1], X_target=theirs)
+    with pytest.raises(InputError, match="column 1 is 'c0' in X and 'c1' in X_target") as caught:
+        make(name).fit(ours, source[1], X_target=theirs[["c1", "c0", *columns[2:]]])
+    assert "\n" not in str(caught.value)
+    make(name).fit(ours, source[1], X_target=theirs.to_numpy())  # without names it is the place

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from acclimate.core.errors import ConfigurationError
+from acclimate.core.errors import ConfigurationError, DivergedError
 from acclimate.core.records import read_record
 from acclimate.training.auto import make_plan
 
@@ -101,3 +101,26 @@ def test_contradictions(acclimate, quick, tmp_path, options, said):
     assert said in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not list(tmp_path.glob("acclimate-runs/*"))
+
+
+def test_a_candidate_that_diverges_is_left_out(acclimate, quick, monkeypatch, tmp_path):
+    import acclimate.training.auto as auto
+
+    trained = auto.fit
+
+    def fit(settings, *arguments, **options):
+        if settings.algorithm == "dann":
+            raise DivergedError("the loss is not finite")
+        return trained(settings, *arguments, **options)
+
+    monkeypatch.setattr(auto, "fit", fit)
+    done = acclimate(*CALL, *QUIET, "--algorithm", "auto", "--budget", 0.1)
+    assert done.code == 0, done.err
+    record = read_record(tmp_path / "acclimate-runs/moons-to-moons-rotated-auto-seed0")
+    assert record.choice.endswith("tried were source-only, dann, deep-coral, mcc; dann diverged")
+    assert record.algorithm != "dann"
+
+
+def test_a_budget_without_end_is_one_line(acclimate, quick):
+    done = acclimate(*CALL, *QUIET, "--algorithm", "auto", "--budget", "inf")
+    assert (done.code, done.err) == (2, "error: --budget inf: should be minutes, more than 0\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -271,7 +272,7 @@ def _minutes(
             "--algorithm auto compares its candidates in one process: leave out --devices, then train "
             "what it chose with them"
         )
-    if budget is not None and not budget > 0:
+    if budget is not None and not 0 < budget < math.inf:
         raise ConfigurationError(f"--budget {budget:g}: should be minutes, more than 0")
     return 30.0 if budget is None else budget
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, column_o
 
 from acclimate.core.errors import InputError
 from acclimate.estimators.arrays import Rows, dimensions, pictures
-from acclimate.shallow.base import check_one_spelling, rows_of_both
+from acclimate.shallow.base import check_columns, check_one_spelling, rows_of_both
 
 _CHECKS: dict[str, Any] = {
     "accept_sparse": "csr",
@@ -109,6 +109,7 @@ def _target_rows(estimator: BaseEstimator, X_target: Any, source: Rows) -> Rows:
                 "they must have the same size and channels"
             )
         return target
+    check_columns(estimator, X_target)
     return check_array(X_target, input_name="X_target", estimator=estimator, **_CHECKS)
 
 

@@ -66,6 +66,7 @@ def take_apart(
         source, labels = validate_data(estimator, X, y, **checks)
     if X_target is None:
         return Domains(source, labels, source, None)
+    check_columns(estimator, X_target)
     target = check_array(X_target, input_name="X_target", estimator=estimator, **checks)
     return Domains(source, labels, target, None)
 
@@ -94,6 +95,23 @@ def check_one_spelling(X_target: Matrix | None, sample_domain: ArrayLike | None)
         raise InputError(
             "give X_target or sample_domain, not both: X_target is for a source alone in X"
         )
+
+
+def check_columns(estimator: BaseEstimator, X_target: Any) -> None:
+    """Raise ``InputError`` where both domains name their columns, and not the same in one order.
+
+    ``estimator`` has seen the source. Without names columns are told by their place.
+    """
+    ours = getattr(estimator, "feature_names_in_", None)
+    theirs = getattr(X_target, "columns", None)
+    if ours is None or theirs is None or list(ours) == list(theirs):
+        return
+    for number, (one, other) in enumerate(zip(ours, theirs, strict=False), 1):
+        if one != other:
+            raise InputError(
+                f"column {number} is {one!r} in X and {other!r} in X_target: give both the same columns "
+                "in one order"
+            )
 
 
 def rows_of_both(sample_domain: ArrayLike, count: int) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from lightning_fabric import Fabric
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from acclimate.core.errors import ConfigurationError, RecordError, RunError
+from acclimate.core.errors import ConfigurationError, DivergedError, RecordError, RunError
 from acclimate.core.files import write_text_atomically
 from acclimate.core.records import RunRecord, read_record
 from acclimate.data.splits import SourceSplits
@@ -86,12 +86,20 @@ def fit_auto(
     plan = _plan(settings, folder, budget, candidates)
     left = list(dict.fromkeys([SOURCE_ONLY, *plan.candidates]))
     ranked = left
+    diverged: list[str] = []
     for number, steps in enumerate(plan.rung_steps):
-        runs = [folder / f"rung-{number}" / name for name in left]
-        for name, run in zip(left, runs, strict=True):
+        runs = {name: folder / f"rung-{number}" / name for name in left}
+        for name, run in list(runs.items()):
             trial = _trial(settings, name, steps)
-            fit(trial, run, baseline=False, resume=True, observer=observer, command=command)
-        ranked = _ranked(runs)
+            try:
+                fit(trial, run, baseline=False, resume=True, observer=observer, command=command)
+            except DivergedError:
+                # the others can still be compared, but not without what they are held against
+                if name == SOURCE_ONLY:
+                    raise
+                del runs[name]
+                diverged.append(name)
+        ranked = _ranked(list(runs.values()))
         left = _better_half(ranked)
     chosen = ranked[0]
     final = _trial(settings, chosen, plan.final_steps)
@@ -105,7 +113,7 @@ def fit_auto(
     )
     if record.choice is None:
         record = read_record(output)
-        record.choice = _reason(ranked, plan)
+        record.choice = _reason(ranked, plan, diverged)
         record.write(output)
     return record
 
@@ -127,11 +135,12 @@ def _better_half(ranked: Sequence[str]) -> list[str]:
     return [SOURCE_ONLY, *adapting[: max(1, (len(adapting) + 1) // 2)]]
 
 
-def _reason(ranked: Sequence[str], plan: Plan) -> str:
+def _reason(ranked: Sequence[str], plan: Plan, diverged: Sequence[str]) -> str:
     tried = ", ".join(plan.candidates)
+    lost = f"; {', '.join(diverged)} diverged" if diverged else ""
     return (
         f"auto: {ranked[0]} ranks first of {', '.join(ranked)} after {plan.rung_steps[-1]} steps by how "
-        f"steady predictions on the target are; tried were {SOURCE_ONLY}, {tried}"
+        f"steady predictions on the target are; tried were {SOURCE_ONLY}, {tried}{lost}"
     )
 
 
