@@ -111,3 +111,17 @@ def test_no_such_file(tmp_path):
         with pytest.raises(DataError, match="cannot be read as a CSV file") as caught:
             read_labelled_items(path, NAMED)
         assert "\n" not in str(caught.value)
+
+
+def test_an_index_counts_in_the_file_also_where_items_are_left_out(tmp_path):
+    """With ``--classes shared`` the items of other classes are not there, and shift nothing."""
+    whole = Domain("t", ResidentStore(torch.zeros(6, 2)), None, ("a", "b"))
+    part = whole.subset(torch.tensor([1, 3, 4])).subset(torch.tensor([0, 2]))
+    assert [part.name_of(index) for index in range(2)] == ["t/1", "t/4"]
+    path = tmp_path / "few.csv"
+    path.write_text("index,label\n4,b\n1,a\n")
+    found = read_labelled_items(path, part)
+    assert (found.indices.tolist(), found.labels.tolist()) == ([0, 1], [0, 1])
+    path.write_text("index,label\n3,b\n")
+    with pytest.raises(DataError, match="t has no item 3; its 2 items count from 0, some of which"):
+        read_labelled_items(path, part)

@@ -93,6 +93,8 @@ class Domain:
     ``cameras``: (N,) int64, which camera took an item, where identities are told apart; ``roles``:
     (N,) int64 of a test set, ``PROBE``, ``GALLERY`` or both; ``None`` where every item is both.
     ``pictures``: what people are shown of items that are vectors made of pictures, in their order.
+    ``origins``: where each item stood in the whole that this is a part of, which is what
+    items without names are called by; ``None`` of a whole.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Domain:
     pictures: Store | None = None
     cameras: Tensor | None = None
     roles: Tensor | None = None
+    origins: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.groups is not None and self.groups.shape != (len(self),):
@@ -139,7 +142,10 @@ class Domain:
         return replace(self, labels=None)
 
     def name_of(self, index: int) -> str:
-        return self.item_names[index] if self.item_names else f"{self.name}/{index}"
+        """What an item is called: its name, or the domain's with the place of the item in the whole."""
+        if self.item_names:
+            return self.item_names[index]
+        return f"{self.name}/{index if self.origins is None else self.origins[index]}"
 
     def subset(self, indices: Tensor) -> Domain:
         """The items at ``indices`` (K,) int64, in that order; resident data is copied."""
@@ -157,6 +163,9 @@ class Domain:
             pictures=None if self.pictures is None else SubsetStore(self.pictures, indices),
             cameras=None if self.cameras is None else self.cameras[indices],
             roles=None if self.roles is None else self.roles[indices],
+            origins=tuple(indices.tolist())
+            if self.origins is None
+            else tuple(self.origins[index] for index in indices.tolist()),
         )
 
 

@@ -27,21 +27,27 @@ def read_labelled_items(path: Path, domain: Domain) -> LabelledItems:
     """The rows of a CSV file with the columns ``file`` (or ``index``) and ``label``.
 
     ``file`` is an item's name, for a folder its path below it; where a domain's items have no
-    names, ``index`` counts them from 0. ``label`` is one of the domain's class names. Other
-    columns are ignored. Raises ``DataError``: not such a file, no rows, an unknown item or class,
-    an item with two labels.
+    names, ``index`` counts them from 0, those that were left out included. ``label`` is one of the
+    domain's class names. Other columns are ignored. Raises ``DataError``: not such a file, no rows, an
+    unknown item or class, an item with two labels.
     """
     known = {name: place for place, name in enumerate(domain.item_names or ())}
     column = FILE if domain.item_names is not None else INDEX
+    places = range(len(domain)) if domain.origins is None else domain.origins
+    place_of = {origin: place for place, origin in enumerate(places)}
     classes = {name: label for label, name in enumerate(domain.class_names)}
     found: dict[int, int] = {}
     for line, row in _rows(path, column, domain.name):
         where = f"{path}, line {line}"
         item = _named(row[column], known, domain.name, where)
-        if column == INDEX and item >= len(domain):
-            raise DataError(
-                f"{where}: {domain.name} has no item {item}; its {len(domain)} items count from 0"
-            )
+        if column == INDEX:
+            if item not in place_of:
+                left_out = "" if domain.origins is None else ", some of which are left out"
+                raise DataError(
+                    f"{where}: {domain.name} has no item {item}; its {len(domain)} items count from "
+                    f"0{left_out}"
+                )
+            item = place_of[item]
         name = row[LABEL].strip()
         if name not in classes:
             raise DataError(f"{where}: unknown class {name!r}.{near_miss(name, classes)}")
