@@ -70,10 +70,6 @@ class Combination(Algorithm):
         return any(part.keeps_domains_apart for part in self.parts.values())
 
     @property
-    def weighs_source(self) -> bool:  # type: ignore[override]
-        return any(part.weighs_source for part in self.parts.values())
-
-    @property
     def first_stage(self) -> str | None:
         return next((part.first_stage for part in self.parts.values() if part.first_stage), None)
 

@@ -104,9 +104,9 @@ def _solve(features: Floats, signs: Floats, c: float) -> Floats:
 
     The problem is that of liblinear and of scikit-learn's ``LinearSVC``, squared hinge loss in the primal with
     the bias among the weights, for all classes at once: ``LinearSVC`` solves one after the other through
-    sparse rows and took eight times as long for ten classes and 2,048 features.
+    sparse rows and took five times as long for ten classes and 2,048 features.
     """
-    # it takes a second to import, and few runs end in a machine
+    # few runs end in a machine
     from scipy.optimize import minimize
 
     seen = np.concatenate([features, np.ones((len(features), 1))], axis=1)

@@ -107,9 +107,8 @@ class Shallow(SourceOnly):
         kind, options = self._kind(), dict(self.adapter_options)
         if "random_state" in kind().get_params():
             options.setdefault("random_state", seed % 2**32)
-        return (
-            _weighted(kind(**options)) if self.adapter == "importance-weighted" else kind(**options)
-        )
+        made = kind(**options)
+        return _weighted(made) if self.adapter == "importance-weighted" else made
 
     def _mapped(
         self,

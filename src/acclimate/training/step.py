@@ -30,7 +30,7 @@ class Step(nn.Module):
         network: what is trained.
         algorithm: its losses.
         averaging: decay of the weight average in [0, 1), which is then what is deployed; 0 keeps
-            none, unless the algorithm needs a teacher (then 0.99, and the teacher is no more).
+            none, unless the algorithm needs a teacher (then 0.99, for the teacher alone).
         joint_losses: with several processes, gather what the network says of all their items and
             take the losses of the joint batch on each; else every process takes those of its own
             part. ``None``: where a loss is a statistic of the whole batch. Raises
