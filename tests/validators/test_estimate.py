@@ -219,3 +219,24 @@ def test_drawing_again_keeps_what_belongs_to_one_item_together():
     pairs = set(zip(seen.source_confidence, seen.correct, strict=True))
     assert set(zip(again.source_confidence, again.correct, strict=True)) < pairs
     assert len(again.target_confidence) == 50
+
+
+def test_a_held_out_source_without_a_mistake_is_no_reason_to_believe_every_confidence():
+    """The likeliest temperature would be 0, at which no target item is in doubt."""
+    source, labels = draw(60, 1, quality=5.0, scale=3.0)
+    target, truth = draw(2000, 1, quality=1.5, scale=3.0)
+    assert accuracy(source, labels) == 1.0
+    assert accuracy(target, truth) < 0.7
+    seen = look(source, labels, target)
+    assert not (seen.target_confidence == 1.0).any()
+    for name in ("average thresholded confidence", "difference of confidences"):
+        assert ESTIMATORS[name](seen) == pytest.approx(accuracy(target, truth), abs=0.12)
+
+
+def test_without_a_mistake_the_temperature_is_that_of_one_item_labelled_at_random():
+    """Logits whose softmax is just that need none; seven times as large ones seven."""
+    _, labels = draw(60, 0)
+    at_random = 1 / (60 + 2)
+    logits = torch.full((60, 4), at_random / 4).log()
+    logits[torch.arange(60), labels] = np.log(1 - at_random * 3 / 4)
+    assert temperature(7 * logits, labels) == pytest.approx(7, rel=0.06)

@@ -163,7 +163,7 @@ def _estimate(
     assert source.labels is not None
     logits, _ = evaluator.outputs(network, target)
     return estimate_accuracy(
-        evaluator.outputs(network, source)[0],
+        evaluator.source_outputs(network, source)[0],
         source.labels,
         logits,
         evaluator.survived(network, target, logits),

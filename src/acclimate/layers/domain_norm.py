@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import torch
@@ -11,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from acclimate.layers.batch_norm import BatchNormOfVectors
 from acclimate.layers.parted import PartedByDomain, keep_domains_apart
 
-__all__ = ["DomainBatchNorm", "keep_domains_apart", "use_statistics_of"]
+__all__ = ["DomainBatchNorm", "keep_domains_apart", "statistics_of", "use_statistics_of"]
 
 
 class DomainBatchNorm(PartedByDomain, nn.Module):
@@ -86,3 +88,16 @@ def use_statistics_of(network: nn.Module, domain: int) -> None:
     for module in network.modules():
         if isinstance(module, DomainBatchNorm):
             module.domain = domain
+
+
+@contextmanager
+def statistics_of(network: nn.Module, domain: int) -> Iterator[None]:
+    """As ``use_statistics_of`` for what is inside, and afterwards as it was."""
+    norms = [module for module in network.modules() if isinstance(module, DomainBatchNorm)]
+    before = [norm.domain for norm in norms]
+    use_statistics_of(network, domain)
+    try:
+        yield
+    finally:
+        for norm, used in zip(norms, before, strict=True):
+            norm.domain = used

@@ -13,6 +13,7 @@ from acclimate.core.errors import RecordError
 from acclimate.core.records import Evaluation, PlaceMetrics, RunRecord
 from acclimate.core.seeding import generator
 from acclimate.data.domain import Domain
+from acclimate.layers.domain_norm import statistics_of
 from acclimate.models.network import Network
 from acclimate.training.inference import outputs
 from acclimate.training.probes import changed_classes, changed_logits, mixed_logits
@@ -45,7 +46,7 @@ class Evaluator:
         """Outputs on the held-out source and on the target's validation part."""
         source, target = self.task.source.validation, self.task.target.validation
         assert source.labels is not None
-        source_logits, source_features = self.outputs(network, source)
+        source_logits, source_features = self.source_outputs(network, source)
         target_logits, target_features = self.outputs(network, target)
         # in random order: in a domain sorted by class, neighbours would be mixed with their like
         probed = spread(len(target))
@@ -65,6 +66,11 @@ class Evaluator:
 
     def outputs(self, network: Network, domain: Domain) -> tuple[Tensor, Tensor]:
         return outputs(network, self.task.preprocessing, domain, device=self.device)
+
+    def source_outputs(self, network: Network, domain: Domain) -> tuple[Tensor, Tensor]:
+        """As ``outputs``, of source items: by the source's statistics where each domain has its own."""
+        with statistics_of(network, 0):
+            return self.outputs(network, domain)
 
     def survived(self, network: Network, domain: Domain, logits: Tensor) -> Tensor:
         """Whether predictions survive a small change of the input, for at most 1,000 items: (M,) bool.
@@ -135,7 +141,7 @@ class Evaluator:
     def finish(self, network: Network, record: RunRecord, folder: Path, seed: int) -> None:
         """Measure the chosen checkpoint into ``record`` and write what the report looks at."""
         task = self.task
-        source = self.outputs(network, task.source.validation)
+        source = self.source_outputs(network, task.source.validation)
         target = self.outputs(network, task.target.evaluate)
         labels, names = task.source.validation.labels, task.spec.class_names
         assert labels is not None

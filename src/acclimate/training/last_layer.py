@@ -40,7 +40,7 @@ def replace_last_layer(
     target = _some(evaluator.task.target.adapt, settings.seed, "target")
     assert source.labels is not None
     material = LastLayerMaterial(
-        evaluator.outputs(network, source)[1],
+        evaluator.source_outputs(network, source)[1],
         source.labels,
         evaluator.outputs(network, target)[1],
         network.spec.class_count,

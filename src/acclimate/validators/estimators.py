@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from acclimate.core.errors import ConfigurationError
 
@@ -156,10 +157,17 @@ ESTIMATORS: Mapping[str, Callable[[Seen], float]] = {
 
 
 def temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature in [0.05, 20] that calibrates (N, K) logits on labelled items (Guo et al., 2017)."""
+    """The temperature in [0.05, 20] that calibrates (N, K) logits on labelled items (Guo et al., 2017).
+
+    Where no item is wrong, the likelihood rises for ever as the temperature falls, and a model would be
+    believed to be sure of everything. There one of N + 2 items counts as labelled at random (Platt,
+    "Probabilistic outputs for support vector machines", 1999, section 2.2).
+    """
+    all_right = bool((logits.argmax(1) == labels).all())
+    smoothing = 1 / (len(labels) + 2) if all_right else 0.0
     log_grid = torch.linspace(np.log(0.05), np.log(20.0), 61, dtype=torch.float64)
     losses = [
-        float(torch.nn.functional.cross_entropy(logits.double() / value.exp(), labels))
+        float(cross_entropy(logits.double() / value.exp(), labels, label_smoothing=smoothing))
         for value in log_grid
     ]
     return float(log_grid[int(np.argmin(losses))].exp())
