@@ -97,3 +97,38 @@ def test_gradient_reaches_the_affine_transform_and_the_input(pair):
     for gradient in (ours.weight.grad, ours.bias.grad, images.grad):
         assert gradient is not None
         assert gradient.abs().sum() > 0
+
+
+def test_rows_of_neither_domain_are_normalised_among_themselves_and_not_remembered(pair):
+    """As those that are mixed from both; they would else be taken for the target's."""
+    ours, theirs = pair
+    images = draw(4, 13)
+    images[10:] = 7 * images[10:] - 20
+    keep_domains_apart(ours, 4, 3)
+    result = ours(images)
+    apart = nn.BatchNorm2d(3)
+    apart.weight, apart.bias = ours.weight, ours.bias
+    parts = [theirs[0](images[:4]), theirs[1](images[4:10]), apart(images[10:])]
+    torch.testing.assert_close(result, torch.cat(parts))
+    for mine, other in zip(ours.statistics, theirs, strict=True):
+        torch.testing.assert_close(mine.running_mean, other.running_mean)
+        torch.testing.assert_close(mine.running_var, other.running_var)
+    keep_domains_apart(ours, 4)
+    ours(images)
+    theirs[1](images[4:])
+    torch.testing.assert_close(ours.statistics[1].running_mean, theirs[1].running_mean)
+
+
+def test_rows_of_neither_domain_where_items_have_several_rows(pair):
+    ours, _ = pair
+    images = draw(4, 13)
+    keep_domains_apart(ours, 4, 3)
+    once = ours(images)
+    twice = DomainBatchNorm(3)
+    twice.load_state_dict(
+        {**ours.state_dict(), **twice.statistics.state_dict(prefix="statistics.")}
+    )
+    keep_domains_apart(twice, 4, 3)
+    twice.batch_rows = 13
+    doubled = twice(images.repeat_interleave(2, 0))
+    torch.testing.assert_close(doubled[::2], once)

@@ -23,7 +23,8 @@ class FourierDomainAdaptation(SourceOnly):
     to 5: amplitudes are exchanged and the target's entropy is penalised. Vectors pass as they are,
     so that the penalty is all that is left of the method. Deviations: (1) pictures change after
     augmentation and preprocessing, and are not clipped; (2) no networks of several bands, and no
-    self-training, which ``fda+self-training`` adds.
+    self-training, which ``fda+self-training`` adds; (3) the entropy is divided by log K, as in the
+    authors' code.
     """
 
     uses_target: ClassVar[bool] = True

@@ -23,8 +23,8 @@ class DomainBatchNorm(PartedByDomain, nn.Module):
 
     In training, the first ``source_rows`` of a batch (set by ``keep_domains_apart``) are
     normalised with their own statistics and the rest with theirs; a batch of source items alone
-    sets both. In evaluation, ``domain``
-    chooses the running statistics: 1 (target, the default) or 0 (source).
+    sets both. Rows of neither domain are normalised among themselves and remembered nowhere. In
+    evaluation, ``domain`` chooses the running statistics: 1 (target, the default) or 0 (source).
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class DomainBatchNorm(PartedByDomain, nn.Module):
         self.statistics = nn.ModuleList(
             kind(channels, eps=eps, momentum=momentum, affine=False) for _ in range(2)
         )
+        self.eps = eps
         self.domain = 1
 
     @classmethod
@@ -63,17 +64,27 @@ class DomainBatchNorm(PartedByDomain, nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         source_rows = self.rows_of_source(len(images)) if self.training else None
         if source_rows is not None:
-            parts = [images[:source_rows], images[source_rows:]]
-            done = [
-                norm(part) for norm, part in zip(self.statistics, parts, strict=True) if len(part)
-            ]
-            normalised = torch.cat(done)
-            if not len(parts[1]):
-                self._take_for_target()
+            normalised = self._normalised(images, source_rows)
         else:
             normalised = self.statistics[self.domain](images)
         shape = (1, -1) + (1,) * (images.ndim - 2)
         return normalised * self.weight.view(shape) + self.bias.view(shape)
+
+    def _normalised(self, images: Tensor, source_rows: int) -> Tensor:
+        mixed = self.rows_of_neither(len(images))
+        source, target, neither = images.split(
+            [source_rows, len(images) - source_rows - mixed, mixed]
+        )
+        done = [
+            norm(part)
+            for norm, part in zip(self.statistics, (source, target), strict=True)
+            if len(part)
+        ]
+        if not len(target):
+            self._take_for_target()
+        if mixed:
+            done.append(nn.functional.batch_norm(neither, None, None, training=True, eps=self.eps))
+        return torch.cat(done)
 
     @torch.no_grad()
     def _take_for_target(self) -> None:

@@ -122,10 +122,15 @@ class Step(nn.Module):
         labelled = batch.labelled_target
         batch = self.algorithm.prepare(batch._replace(labelled_target=None), progress)
         extra = dict(self.algorithm.extra_inputs(batch, progress))
-        inputs = {"source": batch.source, "target": batch.target, **extra}
+        inputs = {"source": batch.source, "target": batch.target}
         inputs["labelled target"] = None if labelled is None else labelled.inputs
-        keep_domains_apart(self.network, len(batch.source))
+        # last, as they are of neither domain
+        inputs |= extra
+        mixed = sum(len(part) for part in extra.values())
+        keep_domains_apart(self.network, len(batch.source), mixed)
         seen = self._jointly({name: part for name, part in inputs.items() if part is not None})
+        if mixed:  # a loss may let the network look again, at the two domains alone
+            keep_domains_apart(self.network, len(batch.source))
         views = Views(
             seen["source"],
             batch.source_labels,
