@@ -5,6 +5,8 @@ import pytest
 import torch
 
 import acclimate.training.evaluate
+from acclimate.algorithms.base import LastLayer
+from acclimate.algorithms.linear_svm import LinearSvm
 from acclimate.core.errors import ConfigurationError
 from acclimate.core.records import read_record
 from acclimate.models.files import read_model
@@ -13,6 +15,7 @@ from acclimate.training.fit import fit
 from acclimate.training.inference import load_model
 from acclimate.training.last_layer import MAXIMUM, _some
 from acclimate.training.parts import draws_target, make_algorithm
+from acclimate.training.select import select
 from acclimate.training.task import open_task
 from acclimate.validators import validators
 
@@ -126,6 +129,51 @@ def test_a_finished_run_gets_another_layer_without_training(settings_of, tensors
     assert record.last_layer
     ours, theirs = (tensors_of(tmp_path / n / "model.safetensors") for n in ("svm", "dann"))
     assert {key for key in ours if ours[key] != theirs[key]} == {"head.weight", "head.bias"}
+
+
+def test_the_head_that_was_trained_is_not_what_is_judged(settings_of, tmp_path):
+    """After one step it is at chance; the one that is put on is not."""
+    settings = settings_of(algorithm="shallow", steps=1, learning_rate=1e-6)
+    trained = fit(settings_of(steps=1, learning_rate=1e-6), tmp_path / "plain", baseline=False)
+    assert {each.kind for each in trained.warnings} & {"source at chance", "few classes predicted"}
+    record = fit(settings, tmp_path / "run")
+    assert record.source_metrics.accuracy > 0.8
+    assert not record.warnings
+    assert "collapsed" not in record.verdict.reason
+
+
+def test_one_that_is_no_better_is_still_said_to_be_at_chance(settings_of, tmp_path, monkeypatch):
+    def useless(self, material):
+        weight = torch.zeros(material.class_count, material.source_features.shape[1])
+        return LastLayer(weight, torch.eye(material.class_count)[0], "nothing learnt")
+
+    monkeypatch.setattr(LinearSvm, "last_layer", useless)
+    record = fit(settings_of(algorithm="linear-svm", steps=120), tmp_path, baseline=False)
+    assert [(each.kind, each.step) for each in record.warnings] == [
+        ("source at chance", record.chosen.step)
+    ]
+
+
+@pytest.mark.parametrize("name", ["default", "source-accuracy", "steadiness"])
+def test_what_is_compared_with_other_runs_is_the_model_with_it(name, settings_of, tmp_path):
+    settings = settings_of(algorithm="linear-svm", steps=2, evaluations=2, learning_rate=1e-6)
+    runs = [tmp_path / "0", tmp_path / "1"]
+    for seed, run in enumerate(runs):
+        fit(settings.model_copy(update={"seed": seed}), run, baseline=False)
+    task = open_task(settings)
+    evidence = Evaluator(task, torch.device("cpu")).evidence(read_model(runs[0]).network)
+    kept = next(each for each in select(runs, [name]) if each.kept and each.run == runs[0])
+    record = read_record(runs[0])
+    expected = (
+        record.target_consistency + 0.5 * validators.get("knn").score(evidence)
+        if name == "steadiness"
+        else validators.get(name).score(evidence)
+    )
+    assert kept.score == pytest.approx(expected, abs=5e-3)
+    assert kept.oracle_target_accuracy == record.oracle_target_metrics.accuracy
+    # the one that was trained is at chance and would be far from both
+    trained = next(each for each in record.evaluations if each.step == kept.step)
+    assert abs(trained.oracle_target_accuracy - kept.oracle_target_accuracy) > 0.2
 
 
 def test_two_last_layers_are_refused(settings_of, tmp_path):

@@ -240,3 +240,27 @@ def test_without_a_mistake_the_temperature_is_that_of_one_item_labelled_at_rando
     logits = torch.full((60, 4), at_random / 4).log()
     logits[torch.arange(60), labels] = np.log(1 - at_random * 3 / 4)
     assert temperature(7 * logits, labels) == pytest.approx(7, rel=0.06)
+
+
+def test_a_model_that_says_the_same_of_everything_is_not_believed():
+    """It is sure and steady. Right it is in a quarter of cases, unless the target has one class only."""
+    source, labels = draw(400, 0, quality=4.0)
+    target = torch.zeros(500, 4)
+    target[:, 2] = 30.0
+    survived = torch.ones(500, dtype=torch.bool)
+    found = estimate_accuracy(source, labels, target, survived)
+    share = float((labels == 2).double().mean())
+    assert found.low < share < 0.3 < 1.0 <= found.high
+    assert found.value == pytest.approx((1 + share) / 2)
+    # three of four are enough to be left alone
+    target[::3], target[1::3] = target[::3].roll(1, 1), target[1::3].roll(2, 1)
+    plain = estimate_accuracy(source, labels, target, survived)
+    assert plain.value == 1.0
+
+
+def test_a_rare_class_that_is_not_predicted_costs_half_its_share():
+    few = torch.zeros(400).long()
+    few[-8:] = 1
+    logits = 30 * torch.nn.functional.one_hot(few, 4).float()
+    found = estimate_accuracy(logits, few, logits[:50], torch.ones(50, dtype=torch.bool))
+    assert found.value == pytest.approx((1 + 0.98) / 2)

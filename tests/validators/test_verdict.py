@@ -116,6 +116,16 @@ def test_a_collapse_decides_by_itself(kind):
     assert judge(BEFORE, better, MANY, warnings=[harmless]).outcome == "helped"
 
 
+def test_who_says_the_same_of_everything_has_not_helped():
+    steady = Behaviour(share_distance=0.2, consistency=1.0, stability=1.0)
+    assert judge(BEFORE, steady, 2000).outcome == "helped"
+    one = judge(BEFORE, steady.model_copy(update={"few_classes": True}), 2000)
+    assert one.outcome == "cannot tell"
+    assert "far fewer classes" in one.reason
+    worse = Behaviour(share_distance=0.9, consistency=0.6, stability=0.6, few_classes=True)
+    assert judge(BEFORE, worse, 2000).outcome == "hurt"
+
+
 def test_share_distance_by_hand():
     assert share_distance(logits_of([0, 0, 0, 1], 3), [0.25, 0.25, 0.5]) == pytest.approx(0.5)
     assert share_distance(logits_of([0, 1, 2, 2], 3), [0.25, 0.25, 0.5]) == 0

@@ -124,11 +124,15 @@ class Estimate(_Part):
 
 
 class Behaviour(_Part):
-    """How a model behaves on unlabelled target items, all in [0, 1]; see ``validators.verdict``."""
+    """How a model behaves on unlabelled target items, all in [0, 1]; see ``validators.verdict``.
+
+    ``few_classes``: whether it predicts far fewer classes of them than the source has.
+    """
 
     share_distance: float
     consistency: float
     stability: float
+    few_classes: bool = False
 
 
 class Verdict(_Part):

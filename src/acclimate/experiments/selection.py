@@ -28,6 +28,7 @@ from acclimate.training.fit import fit
 from acclimate.training.observer import Observer
 from acclimate.training.parts import draws_target
 from acclimate.training.settings import BY_DATA, FitSettings, make_settings
+from acclimate.training.stored import evidence_path
 from acclimate.training.task import replace_settings
 from acclimate.validators import Evidence, validators
 from acclimate.validators.verdict import judge
@@ -281,10 +282,7 @@ def scored(job: SelectionJob, runs: Path, names: Sequence[str]) -> Scored:
     record = read_record(folder)
     if record.status != "finished":
         raise RecordError(f"{folder} is {record.status}; call it again without --show")
-    evidence = [
-        read_evidence(folder / "evaluations" / f"step-{each.step:08d}.npz")
-        for each in record.evaluations
-    ]
+    evidence = [read_evidence(evidence_path(folder, each.step)) for each in record.evaluations]
     known = [each.oracle_target_accuracy for each in record.evaluations]
     scores = _replayed(folder, names, evidence)
     accuracies = np.array(known, dtype=np.float64)

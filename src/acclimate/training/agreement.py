@@ -14,6 +14,7 @@ import torch
 
 from acclimate.core.records import Estimate, RunRecord, read_record
 from acclimate.training.evaluate import read_evidence
+from acclimate.training.stored import kept_evidence_path
 from acclimate.validators.estimate import estimate_by
 from acclimate.validators.estimators import look
 
@@ -56,7 +57,7 @@ def _agreement(group: Sequence[tuple[Path, RunRecord]]) -> Agreement | None:
     if len({record.settings["seed"] for _, record in group}) < 2:
         return None
     evidence = [
-        read_evidence(run / "evaluations" / f"step-{record.chosen.step:08d}.npz")
+        read_evidence(kept_evidence_path(run, record.chosen.step))
         for run, record in group
         if record.chosen is not None
     ]

@@ -13,7 +13,12 @@ from acclimate.training.inference import load_model
 from acclimate.training.probes import changed_classes
 from acclimate.training.run_folder import difference
 from acclimate.training.task import Task
-from acclimate.validators.class_shares import share_distance
+from acclimate.validators.class_shares import (
+    effective_classes,
+    far_fewer,
+    predicted_shares,
+    share_distance,
+)
 from acclimate.validators.verdict import agreement
 
 MOST = 2000  # items looked at
@@ -28,7 +33,11 @@ def behaviour(task: Task, folder: Path, stability: float) -> Behaviour:
         domain = domain.subset(torch.linspace(0, len(domain) - 1, MOST).round().long())
     logits, _ = model.outputs(domain)
     changed = changed_classes(model.network, model.preprocessing, domain)
+    predicted, expected = (
+        effective_classes(shares) for shares in (predicted_shares(logits), task.source_shares)
+    )
     return Behaviour(
+        few_classes=far_fewer(predicted, expected),
         share_distance=share_distance(logits, task.source_shares),
         consistency=float((changed == logits.argmax(1)).double().mean()),
         stability=stability,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acclimate.core.records import Warned
+from acclimate.validators.class_shares import effective_classes, far_fewer
 
 # a domain classifier that is always right this early has features it can read at leisure
 _ALWAYS = 0.99
@@ -16,6 +17,8 @@ _PATIENCE = 5
 _ROWS_AT_CHANCE = 3
 # before that many steps nothing has had the time to go wrong, however short the run
 _FEWEST_STEPS = 100
+# kinds of warnings about what the last layer says
+_OF_LAST_LAYER = ("source at chance", "few classes predicted")
 
 
 @dataclass
@@ -91,6 +94,21 @@ class CollapseGuard:
             )
         return None
 
+    def finished(
+        self,
+        step: int,
+        source_accuracy: float,
+        predicted_shares: Sequence[float],
+        source_shares: Sequence[float],
+    ) -> Warned | None:
+        """Look at a model that was given another last layer when training had ended.
+
+        What was said of classes and of source accuracy was said of a layer that is no more, and is
+        taken back; returns what has to be said of this one.
+        """
+        self.warnings[:] = [each for each in self.warnings if each.kind not in _OF_LAST_LAYER]
+        return self.evaluated(step, 1.0, source_accuracy, predicted_shares, source_shares)
+
     def _domain(self, step: int, progress: float, accuracy: float | None) -> Warned | None:
         if accuracy is None or progress < 0.2:
             return None
@@ -125,23 +143,3 @@ def about_chance(accuracy: float, class_count: int) -> bool:
     """
     chance = 1 / class_count
     return accuracy <= min(1.5 * chance, chance + 0.1 * (1 - chance))
-
-
-def far_fewer(predicted: float, expected: float) -> bool:
-    """Whether effective numbers of classes, each 1 or more, differ by a collapse.
-
-    A single class is the least there can be, so what is compared is what lies above it.
-
-    >>> far_fewer(1.0, 2.0), far_fewer(4.0, 10.0), far_fewer(6.0, 10.0)
-    (True, True, False)
-    """
-    return predicted - 1 < 0.4 * (expected - 1)
-
-
-def effective_classes(shares: Sequence[float]) -> float:
-    """Exponential of the entropy of class shares: 1 when one class takes all, K when all are alike.
-
-    >>> round(effective_classes([0.5, 0.5, 0.0]), 6)
-    2.0
-    """
-    return math.exp(-sum(share * math.log(share) for share in shares if share > 0))

@@ -20,7 +20,7 @@ from acclimate.data.domain import Domain
 from acclimate.data.loader import BatchLoader
 from acclimate.layers.batch_norm_statistics import re_estimate_batch_norm
 from acclimate.models import Network, build_network
-from acclimate.models.files import read_model
+from acclimate.models.files import ModelDescription, read_model
 from acclimate.objectives import Objective, Retrieval, make_objective
 from acclimate.training.settings import FitSettings
 from acclimate.training.step import Step
@@ -213,3 +213,19 @@ def _difference(model: Spec, task: Spec) -> str | None:
 def _listed(names: tuple[str, ...]) -> str:
     few = ", ".join(names[:5])
     return few if len(names) <= 5 else f"{few} … ({len(names)})"
+
+
+def describe(settings: FitSettings, task: Task, folder: Path) -> ModelDescription:
+    """What has to be known of a model beside its weights; what makes its inputs is saved in ``folder``."""
+    return ModelDescription(
+        network=settings.network,
+        options=settings.network_options,
+        input_shape=task.spec.input_shape,
+        class_names=task.spec.class_names,
+        objective=settings.objective,
+        objective_options=settings.objective_options,
+        preprocessing=task.preprocessing.model_dump(mode="json"),
+        trained_by=settings.algorithm,
+        table=task.tables.save(folder) if task.tables else None,
+        pictures=task.features.save(folder) if task.features else None,
+    )

@@ -17,7 +17,7 @@ from acclimate.core.records import RECORD_NAME, Chosen, Evaluation, RunRecord, W
 from acclimate.core.seeding import derive_seed
 from acclimate.core.types import Batch
 from acclimate.data.loader import BatchLoader
-from acclimate.models.files import ModelDescription, parameter_count, read_model, save_model
+from acclimate.models.files import parameter_count, read_model, save_model
 from acclimate.models.network import Network
 from acclimate.objectives import Retrieval
 from acclimate.training.checkpoint import (
@@ -36,7 +36,13 @@ from acclimate.training.logs import MetricsLog
 from acclimate.training.loop import Logged, train
 from acclimate.training.observer import Observer
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
-from acclimate.training.parts import draws_target, make_algorithm, make_loader, make_step
+from acclimate.training.parts import (
+    describe,
+    draws_target,
+    make_algorithm,
+    make_loader,
+    make_step,
+)
 from acclimate.training.progress import Clock, Progress
 from acclimate.training.retrieval_evaluator import RetrievalEvaluator
 from acclimate.training.rounds import Rounds, who_forms_clusters
@@ -44,6 +50,7 @@ from acclimate.training.run_folder import check_data, check_folder, remove_lefto
 from acclimate.training.settings import FitSettings
 from acclimate.training.sharpness import check_sharpness
 from acclimate.training.step import Step
+from acclimate.training.stored import evidence_path, finished_evidence_path
 from acclimate.training.task import Task, oracle_source
 
 
@@ -298,8 +305,7 @@ class Run:
             evaluation, evidence = self.evaluator.evaluate(
                 network, logged.step, self.progress.seconds, self.settings.validator
             )
-            path = self.folder / "evaluations" / f"step-{logged.step:08d}.npz"
-            self.evaluator.store(path, evidence)
+            self.evaluator.store(evidence_path(self.folder, logged.step), evidence)
             self._tell(
                 self.guard.evaluated(
                     logged.step,
@@ -329,19 +335,7 @@ class Run:
         if self.progress.chosen is not None and not score >= self.progress.chosen.score:
             return
         self.progress.chosen = Chosen(step=evaluation.step, validator=name, score=score)
-        description = ModelDescription(
-            network=self.settings.network,
-            options=self.settings.network_options,
-            input_shape=self.task.spec.input_shape,
-            class_names=self.task.spec.class_names,
-            objective=self.settings.objective,
-            objective_options=self.settings.objective_options,
-            preprocessing=self.task.preprocessing.model_dump(mode="json"),
-            trained_by=self.settings.algorithm,
-            table=self.task.tables.save(self.folder) if self.task.tables else None,
-            pictures=self.task.features.save(self.folder) if self.task.features else None,
-        )
-        save_model(self.folder, step.deployed, description)
+        save_model(self.folder, step.deployed, describe(self.settings, self.task, self.folder))
 
     def _tell(self, warned: Warned | None) -> None:
         if warned is not None:
@@ -376,7 +370,17 @@ class Run:
         if note is not None:
             save_model(self.folder, network, model.description)
             record.last_layer = note
+            self._look_again(network)
         return network
+
+    def _look_again(self, network: Network) -> None:
+        """At a model whose last layer is another one than that which was trained and watched."""
+        assert self.progress.chosen is not None
+        last = self.progress.chosen.step
+        evaluation, evidence = self.evaluator.evaluate(network, last, 0.0, self.settings.validator)
+        self.evaluator.store(finished_evidence_path(self.folder), evidence)
+        seen = evaluation.source_accuracy, evaluation.predicted_class_shares
+        self._tell(self.guard.finished(last, *seen, self.task.source_shares))
 
     def _measure(self, record: RunRecord, network: Network) -> None:
         self.evaluator.finish(network, record, self.folder, self.settings.seed)

@@ -14,6 +14,7 @@ from acclimate.core.registry import Registry
 from acclimate.training.evaluate import read_evidence
 from acclimate.training.evaluators import score_names
 from acclimate.training.retrieval_evaluator import read_retrieval_evidence
+from acclimate.training.stored import evidence_path, kept_evidence_path
 from acclimate.validators.ensemble import ensemble
 
 #: the rule for the kept models of several runs
@@ -66,9 +67,9 @@ def select(runs: Sequence[Path], names: Sequence[str] = ()) -> list[Candidate]:
         return _by_steadiness(runs, records, names)
     registry, chosen = score_names(objective), _chosen(names, objective)
     found = [
-        _candidate(run, record, path, chosen, registry)
+        _candidate(run, record, step, chosen, registry)
         for run, record in zip(runs, records, strict=True)
-        for path in _stored(run)
+        for step in _stored(run)
     ]
     if len(chosen) == 1:
         scores = [each.scores[chosen[0]] for each in found]
@@ -101,8 +102,7 @@ def _by_steadiness(
                 f"{run} has no consistency on target items, which is measured when a run of classes has "
                 "ended: finish it with --resume, or give --validator default"
             )
-        path = run / "evaluations" / f"step-{record.chosen.step:08d}.npz"
-        kept = _candidate(run, record, path, ["knn"], score_names(record.objective))
+        kept = _candidate(run, record, record.chosen.step, ["knn"], score_names(record.objective))
         score = steadiness(record.target_consistency, kept.scores["knn"])
         scores = {
             "target-consistency": record.target_consistency,
@@ -155,24 +155,24 @@ def check_comparable(run: Path, record: RunRecord, first: RunRecord) -> None:
         )
 
 
-def _stored(run: Path) -> list[Path]:
+def _stored(run: Path) -> list[int]:
     paths = sorted((run / "evaluations").glob("step-*.npz"))
     if not paths:
         raise RunError(f"{run} has stored no checkpoint yet; nothing can be scored")
-    return paths
+    return [int(path.stem.removeprefix("step-")) for path in paths]
 
 
 def _candidate(
-    run: Path, record: RunRecord, path: Path, names: Sequence[str], registry: Registry[Any]
+    run: Path, record: RunRecord, step: int, names: Sequence[str], registry: Registry[Any]
 ) -> Candidate:
-    step = int(path.stem.removeprefix("step-"))
+    kept = record.chosen is not None and record.chosen.step == step
+    path = kept_evidence_path(run, step) if kept else evidence_path(run, step)
     read = read_retrieval_evidence if record.objective == "retrieval" else read_evidence
     evidence = read(path)
     try:
         scores = {name: registry.get(name).score(evidence) for name in names}
     except ConfigurationError as error:
         raise RunError(f"{path}: {error}") from error
-    seen = {each.step: each.oracle_target_accuracy for each in record.evaluations}
     return Candidate(
         run,
         record.algorithm,
@@ -180,7 +180,15 @@ def _candidate(
         step,
         scores,
         0.0,
-        record.chosen is not None and record.chosen.step == step,
-        seen.get(step),
+        kept,
+        _known(record, step, kept),
         record.objective,
     )
+
+
+def _known(record: RunRecord, step: int, kept: bool) -> float | None:
+    """The oracle's accuracy after ``step`` steps; of the kept model's own last layer, where it has one."""
+    if kept and record.last_layer is not None and record.oracle_target_metrics is not None:
+        return record.oracle_target_metrics.accuracy
+    seen = {each.step: each.oracle_target_accuracy for each in record.evaluations}
+    return seen.get(step)

@@ -33,6 +33,25 @@ def spread(count: int, wanted: int = STORED) -> Tensor:
     return torch.linspace(0, count - 1, min(count, wanted)).round().long()
 
 
+def evidence_path(folder: Path, step: int) -> Path:
+    """Where a run keeps what was seen of its network after ``step`` steps."""
+    return folder / "evaluations" / f"step-{step:08d}.npz"
+
+
+def kept_evidence_path(folder: Path, step: int) -> Path:
+    """The same of the model that lies in the folder, chosen at ``step``.
+
+    Where it was given another last layer afterwards, it is not the network that was trained.
+    """
+    finished = finished_evidence_path(folder)
+    return finished if finished.exists() else evidence_path(folder, step)
+
+
+def finished_evidence_path(folder: Path) -> Path:
+    """Where a run keeps what was seen of a model whose last layer was made after training."""
+    return folder / "evaluations" / "finished.npz"
+
+
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = True) -> None:
     """Write an .npz archive, whole or not at all."""
     save: Any = np.savez_compressed if compressed else np.savez

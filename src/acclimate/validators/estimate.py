@@ -6,6 +6,13 @@ import numpy as np
 from torch import Tensor
 
 from acclimate.core.records import Estimate
+from acclimate.validators.class_shares import (
+    effective_classes,
+    far_fewer,
+    label_shares,
+    predicted_shares,
+    share_distance,
+)
 from acclimate.validators.estimators import ESTIMATORS, Seen, look
 
 CONFIDENCE = "average thresholded confidence"
@@ -37,6 +44,11 @@ def estimate_accuracy(
     bootstrap intervals of several estimators, and reaches ``OPTIMISM`` below it: resampling alone would
     only tell of sample size, while the error that matters is that of trusting estimators under shift.
 
+    A model that predicts far fewer classes than the source has is steady and sure, and either right
+    about a target that lacks classes or collapsed. If the target's classes are as frequent as the
+    source's, its accuracy is at most the overlap of predicted and source shares: the estimate is halfway
+    to that, and the interval holds it.
+
     Args:
         source_logits: (N, K) of held-out source items, ``source_labels`` (N,) int64.
         target_logits: (M, K).
@@ -49,11 +61,18 @@ def estimate_accuracy(
     value = ESTIMATORS[CONFIDENCE](seen)
     if survived is not None:
         value = (value + ESTIMATORS[CONSISTENCY](seen)) / 2
+    low = min(value, *(low for low, _ in bounds))
+    high = max(value, *(high for _, high in bounds))
+    predicted = predicted_shares(target_logits)
+    expected = label_shares(source_labels, source_logits.shape[1])
+    if far_fewer(effective_classes(predicted), effective_classes(expected)):
+        overlap = 1 - share_distance(target_logits, expected)
+        value, low = (value + min(value, overlap)) / 2, min(low, overlap)
     return Estimate(
         method=CONFIDENCE if survived is None else BOTH,
         value=value,
-        low=max(0.0, min(value, *(low for low, _ in bounds)) - OPTIMISM),
-        high=max(value, *(high for _, high in bounds)),
+        low=max(0.0, low - OPTIMISM),
+        high=high,
     )
 
 

@@ -99,6 +99,10 @@ def judge(
         probability, reason = 0.0, f"training collapsed at step {fatal.step}: {fatal.message}"
     else:
         reason = _explain(before, after, change, error)
+        if after.few_classes and probability >= SURE:
+            # steady it is, and so is whoever says the same of everything
+            probability = 0.5
+            reason += "; but far fewer classes are predicted than the source has"
     return Verdict(
         outcome=_outcome(probability),
         probability_helped=probability,
