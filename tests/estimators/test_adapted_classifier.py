@@ -16,6 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from acclimate import AdaptedClassifier
 from acclimate.algorithms import algorithms, names_for
 from acclimate.core.errors import InputError
+from acclimate.estimators import adapted_classifier
+from acclimate.estimators.training import train_in_memory
 
 QUICK = {"steps": 40, "random_state": 0, "evaluations": 2}
 
@@ -131,6 +133,8 @@ def test_pictures():
     np.testing.assert_allclose(first, model.predict_proba(X), atol=1e-5)
     with pytest.raises(ValueError, match="fitted on"):
         model.predict(X[:, :20, :20])
+    with pytest.raises(InputError, match="fitted on pictures"):
+        model.predict(X.reshape(len(X), -1))
 
 
 def test_a_few_labels_of_the_target(source, target):
@@ -140,6 +144,76 @@ def test_a_few_labels_of_the_target(source, target):
     without = AdaptedClassifier("source-only", steps=200, random_state=0)
     with_some = clone(without).fit(*source, X_target=target[0], y_target=known)
     assert with_some.score(*target) > without.fit(*source, X_target=target[0]).score(*target)
+
+
+def test_labelled_rows_of_the_target_are_not_set_aside(source, target, monkeypatch):
+    """The estimate would else be of rows whose labels were trained on."""
+    rows = np.concatenate([target[0], target[0] + 0.01])
+    known = np.full(len(rows), None, dtype=object)
+    known[::2] = np.concatenate([target[1], target[1]])[::2]
+    seen = {}
+
+    def note(settings, task, choose):
+        seen["task"], seen["chosen"] = task, choose
+        return train_in_memory(settings, task, choose)
+
+    monkeypatch.setattr(adapted_classifier, "train_in_memory", note)
+    quick().fit(*source, X_target=rows, y_target=known)
+    parts = seen["task"].target
+    aside, labelled, adapt = (
+        {tuple(row) for row in part.store.tensor.tolist()}
+        for part in (parts.evaluate, parts.labelled, parts.adapt)
+    )
+    assert seen["chosen"]
+    assert len(aside) == 11
+    assert not aside & labelled
+    assert labelled < adapt
+    assert len(adapt) == 220 - 11
+    # with fewer than 100 others there are none to set aside
+    known[::20] = None
+    known[1::2] = np.concatenate([target[1], target[1]])[1::2]
+    quick().fit(*source, X_target=rows, y_target=known)
+    assert not seen["chosen"]
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pandas.NA, pandas.NaT])
+def test_ways_to_have_no_label(nothing, source, target):
+    known = np.full(110, nothing, dtype=object)
+    known[:10] = target[1][:10]
+    expected = np.full(110, None, dtype=object)
+    expected[:10] = target[1][:10]
+    ours, theirs = (quick().fit(*source, X_target=target[0], y_target=y) for y in (known, expected))
+    np.testing.assert_array_equal(ours.predict_proba(target[0]), theirs.predict_proba(target[0]))
+
+
+@pytest.mark.parametrize("kind", ["numbers", "texts", "pandas", "objects"])
+def test_labels_of_target_rows_may_be_missing(kind, source, target):
+    X, y, domain = joint(source, target)
+    numbers = np.where(y == "cat", 1.0, 0.0)
+    made = {
+        "numbers": np.where(domain < 0, np.nan, numbers),
+        "texts": np.where(domain < 0, None, y),
+        "pandas": pandas.Series(numbers).where(domain >= 0).astype("Int64"),
+        "objects": [None if d < 0 else int(n) for d, n in zip(domain, numbers, strict=True)],
+    }[kind]
+    whole = {"texts": y}.get(kind, numbers if kind == "numbers" else numbers.astype(int))
+    ours, theirs = (quick().fit(X, each, sample_domain=domain) for each in (made, whole))
+    assert ours.classes_.tolist() == theirs.classes_.tolist()
+    np.testing.assert_array_equal(ours.predict_proba(target[0]), theirs.predict_proba(target[0]))
+
+
+def test_a_row_given_often_counts_often_in_the_estimate(source, target):
+    """Rows between the classes 40 times: the estimate falls as it does for as many rows like them."""
+    model = quick(validation_fraction=0.5)
+    between = np.full((10, 3), target[0].mean()) + 1e-3 * np.arange(10)[:, None]
+    often = np.repeat(between, 40, 0)
+    nearly = often + 1e-6 * np.arange(400)[:, None]
+    once, found, expected = (
+        model.fit(*source, X_target=np.concatenate([target[0], rows])).estimate_.value
+        for rows in (between, often, nearly)
+    )
+    assert once - expected > 0.2
+    assert found == pytest.approx(expected, abs=0.1)
 
 
 def test_several_sources(source, target):
@@ -226,6 +300,7 @@ def test_nothing_global_is_changed(source, target):
         ({"y_target": [None] * 110}, "holds no label"),
         ({"sample_domain": np.ones(120)}, "not both"),
         ({"X_target": None, "sample_domain": np.ones(120)}, "no row of the target"),
+        ({"X_target": None, "sample_domain": np.full(120, np.nan)}, "with NaN for 120 rows"),
         ({"X_target": None, "y_target": [None] * 110}, "without X_target"),
     ],
 )
@@ -243,6 +318,10 @@ def test_what_does_not_fit_is_said_in_one_line(change, words, source, target):
         ({"network": "mlq"}, "Did you mean 'mlp'"),
         ({"algorithm": "train-on-target"}, "is an oracle"),
         ({"steps": -1}, "steps"),
+        ({"validator": "defualt"}, "Did you mean 'default'"),
+        ({"validation_fraction": -0.1}, "validation_fraction is -0.1"),
+        ({"validation_fraction": 1.0}, "validation_fraction is 1.0"),
+        ({"batch_size": 0}, "batch_size is 0"),
     ],
 )
 def test_wrong_options_are_explained(options, words, source, target):

@@ -26,6 +26,7 @@ from acclimate.estimators.training import make_task, train_in_memory
 from acclimate.training.parts import make_algorithm
 from acclimate.training.settings import FitSettings, make_settings
 from acclimate.training.task import choose_network
+from acclimate.validators import validators
 
 _CHUNK = 1024
 
@@ -141,6 +142,7 @@ class AdaptedClassifier(
             sample_weight: (S,) how often a row is drawn; 2 is a row given twice, 0 one left out.
             sample_domain: (S + T,) numbers; several of 0 and above are several sources.
         """
+        self._check_options()
         given = self._given(X, y, X_target, y_target, sample_weight, sample_domain)
         self.classes_ = given.encoder.classes_
         if len(self.classes_) < 2:
@@ -155,7 +157,9 @@ class AdaptedClassifier(
         # without a target the source stands for it, repeated rows and all
         target = source.unlabelled()
         if given.target is not None:
-            target = make_domain("target", given.target, None, names)
+            known = given.target_labels
+            is_known = None if known is None else (known >= 0).astype(np.int64)
+            target = make_domain("target", given.target, is_known, names)
         labelled = None
         if given.target_labels is not None:
             some, rows = np.flatnonzero(given.target_labels >= 0), given.target
@@ -224,6 +228,15 @@ class AdaptedClassifier(
                 "This AdaptedClassifier estimator requires y to be passed, but the target y is None"
             )
         return take_given(self, X, y, *others)
+
+    def _check_options(self) -> None:
+        validators.get(self.validator)
+        if not 0 <= self.validation_fraction < 1:
+            raise InputError(
+                f"validation_fraction is {self.validation_fraction}: give a share of at least 0 and below 1"
+            )
+        if self.batch_size < 1:
+            raise InputError(f"batch_size is {self.batch_size}: give 1 or more")
 
     def _settings(self, source: Domain, target: Domain) -> FitSettings:
         preprocessing = self.preprocessing
@@ -296,6 +309,11 @@ class AdaptedClassifier(
                     f"on {self.module_.spec.input_shape}"
                 )
             return rows
+        if len(self.module_.spec.input_shape) == 3:
+            raise InputError(
+                f"X has shape {dimensions(X)}, and this model was fitted on pictures: give (N, height, width, "
+                "channels)"
+            )
         return validate_data(
             self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32]
         )

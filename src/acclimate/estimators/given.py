@@ -51,6 +51,8 @@ def take_given(
     check_one_spelling(X_target, sample_domain)
     if y_target is not None and X_target is None:
         raise InputError("y_target is given without X_target, whose labels it should hold")
+    if sample_domain is not None:
+        y = _without_those_of_target_rows(y, sample_domain)
     rows, labels = _rows_and_labels(estimator, X, y, X_target)
     weights = None if sample_weight is None else _weights(sample_weight, rows)
     target, places = None, None
@@ -73,6 +75,31 @@ def take_given(
     known = None if y_target is None else _target_labels(y_target, target, encoder)
     encoded = encoder.transform(labels).astype(np.int64)
     return Given(rows, encoded, encoder, weights, places, target, known)
+
+
+def _without_those_of_target_rows(y: ArrayLike, sample_domain: ArrayLike) -> ArrayLike:
+    """``y`` with a label of the source in their place: whatever they hold is not read, NaN neither."""
+    domains = np.asarray(sample_domain)
+    given = np.array(y)
+    if given.ndim != 1 or domains.shape != given.shape or domains.dtype.kind not in "iuf":
+        return y  # whoever looks at lengths and kinds says what is wrong
+    is_source = domains >= 0
+    if is_source.all() or not is_source.any():
+        return y
+    given[~is_source] = given[is_source][0]
+    # numbers are among objects only because of what stood for the target's labels
+    texts = given.dtype.kind != "O" or any(isinstance(each, str) for each in given)
+    return given if texts else np.array(given.tolist())
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether it is ``None``, NaN, or pandas' NA, which equals nothing and says not even that."""
+    if label is None:
+        return True
+    try:
+        return not bool(label == label)
+    except (TypeError, ValueError):
+        return True
 
 
 def _rows_and_labels(
@@ -124,7 +151,7 @@ def _weights(sample_weight: ArrayLike, rows: Rows) -> NDArray[np.float64]:
 def _target_labels(
     y_target: ArrayLike, target: Rows | None, encoder: LabelEncoder
 ) -> NDArray[np.int64]:
-    """Class numbers, −1 where ``y_target`` has ``None`` or NaN."""
+    """Class numbers, −1 where ``y_target`` has ``None``, NaN or NA."""
     assert target is not None
     given = np.asarray(y_target, dtype=object)
     if given.shape != (target.shape[0],):
@@ -133,7 +160,7 @@ def _target_labels(
             "for those without a label"
         )
     labels = np.full(len(given), -1, dtype=np.int64)
-    known = [index for index, each in enumerate(given) if each is not None and each == each]
+    known = [index for index, each in enumerate(given) if not _is_missing(each)]
     if not known:
         raise InputError("y_target holds no label; leave it out")
     classes = {each: number for number, each in enumerate(encoder.classes_.tolist())}

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from acclimate.core.errors import InputError
 from acclimate.core.records import DomainSummary, Estimate, Evaluation
@@ -27,6 +28,7 @@ from acclimate.training.optimisers import make_optimiser, set_learning_rate
 from acclimate.training.parts import make_algorithm, make_loader, make_step
 from acclimate.training.settings import FitSettings
 from acclimate.training.step import Step
+from acclimate.training.stored import spread
 from acclimate.training.task import Task
 from acclimate.validators.estimate import estimate_accuracy
 
@@ -54,18 +56,28 @@ def make_task(
     labelled: Domain | None,
     validation_fraction: float,
 ) -> tuple[Task, bool]:
-    """The two domains split, and whether rows were set aside; with few rows none are."""
-    held_out = validation_fraction > 0 and min(len(source), len(target)) >= ENOUGH
+    """The two domains split, and whether rows were set aside; with few rows none are.
+
+    ``target`` may carry 1 as the label of rows that are among the ``labelled`` ones, which are trained
+    on: none of these is set aside.
+    """
+    free = torch.arange(len(target))
+    if target.labels is not None:
+        free, target = free[target.labels == 0], target.unlabelled()
+    held_out = validation_fraction > 0 and min(len(source), len(free)) >= ENOUGH
     if held_out:
         sources = split_source(source, fraction=validation_fraction, seed=settings.split_seed)
-        order = torch.randperm(
-            len(target), generator=generator(settings.split_seed, "split", "target")
+        order = free[
+            torch.randperm(len(free), generator=generator(settings.split_seed, "split", "target"))
+        ]
+        count = max(1, round(len(free) * validation_fraction))
+        others = torch.ones(len(target), dtype=torch.bool)
+        others[order[:count]] = False
+        aside, adapt = (
+            target.subset(order[:count].sort().values),
+            target.subset(others.nonzero()[:, 0]),
         )
-        count = max(1, round(len(target) * validation_fraction))
-        aside = target.subset(order[:count].sort().values)
-        targets = TargetSplits(
-            target.subset(order[count:].sort().values), aside, aside, None, labelled
-        )
+        targets = TargetSplits(adapt, aside, aside, None, labelled)
     else:
         sources = SourceSplits(source, source)
         targets = TargetSplits(target, target, target, None, labelled)
@@ -162,10 +174,20 @@ def _estimate(
     source, target = task.source.validation, task.target.evaluate
     assert source.labels is not None
     logits, _ = evaluator.outputs(network, target)
+    # a row that was given several times counts as often
+    ours, theirs = _times(source), _times(target)
     return estimate_accuracy(
-        evaluator.source_outputs(network, source)[0],
-        source.labels,
-        logits,
-        evaluator.survived(network, target, logits),
+        evaluator.source_outputs(network, source)[0].repeat_interleave(ours, 0),
+        source.labels.repeat_interleave(ours),
+        logits.repeat_interleave(theirs, 0),
+        evaluator.survived(network, target, logits).repeat_interleave(theirs[spread(len(target))]),
         seed=settings.seed,
     )
+
+
+def _times(domain: Domain) -> Tensor:
+    """How often each row was given, (N,) int64; 1 for each where weights are no whole numbers."""
+    weights = domain.weights
+    if weights is None or not torch.equal(weights, weights.round()):
+        return torch.ones(len(domain), dtype=torch.int64)
+    return weights.long()

@@ -129,9 +129,11 @@ def rows_of_both(sample_domain: ArrayLike, count: int) -> NDArray[np.bool_]:
 def source_rows(sample_domain: ArrayLike, count: int) -> NDArray[np.bool_]:
     """(count,) bool: which rows are of the source; raises ``InputError`` for another length or kind."""
     domains = np.asarray(sample_domain)
-    if domains.shape != (count,) or domains.dtype.kind not in "iuf":
+    numbers = domains.shape == (count,) and domains.dtype.kind in "iuf"
+    if not numbers or np.isnan(domains).any():
         raise InputError(
-            f"sample_domain is {domains.dtype} {domains.shape} for {count} rows: give a number for "
+            f"sample_domain is {domains.dtype} {domains.shape}{' with NaN' if numbers else ''} for {count} "
+            "rows: give a number for "
             "each, 0 and above for the source, below 0 for the target"
         )
     found: NDArray[np.bool_] = domains >= 0
