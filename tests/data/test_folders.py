@@ -15,7 +15,7 @@ from PIL import Image
 
 from acclimate.core.errors import ConfigurationError, DataError, UnknownNameError
 from acclimate.data.file_store import FileStore
-from acclimate.data.folders import natural_key
+from acclimate.data.folders import ANNOTATED, natural_key
 from acclimate.data.sources import open_domain, open_source, open_target, shared_classes
 from acclimate.data.specs import has_test_split, item_folder
 
@@ -40,6 +40,15 @@ def test_class_folders(image_folder):
     assert domain.store.shape == (4, 32, 32, 3)
     assert domain.skipped == ()
     assert open_source(root, size=8, channels=1).input_shape == (1, 8, 8)
+
+
+def test_annotated_copies_beside_the_classes_are_no_class(image_folder):
+    root = image_folder("cat/1.png", "dog/1.png", "dog/said/1.png", "said/cat/1.png")
+    for folder in (root / "said", root / "dog" / "said"):
+        (folder / ANNOTATED).touch()
+    domain = open_source(root)
+    assert domain.class_names == ("cat", "dog")
+    assert domain.item_names == ("cat/1.png", "dog/1.png")
 
 
 def test_unreadable_files_are_skipped_and_listed(image_folder):

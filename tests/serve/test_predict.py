@@ -90,6 +90,9 @@ def test_copies_inside_the_pictures_folder_are_not_taken_for_pictures(model, tmp
         )
         assert len(done.predictions) == 1
     assert (tmp_path / "in" / "copies" / MARKER).exists()
+    # nor by who asks without copies afterwards; who names the folder means it
+    assert len(predict(model, [tmp_path / "in"], tmp_path / "out.csv").predictions) == 1
+    assert len(predict(model, [tmp_path / "in/copies"], tmp_path / "out.csv").predictions) == 1
 
 
 def test_two_classes_leave_the_third_empty(model, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from acclimate.algorithms import names_for
-from acclimate.core.errors import RunError
+from acclimate.core.errors import RecordError, RunError
 from acclimate.core.records import read_record
 from acclimate.training.fit import fit
 from acclimate.training.observer import Observer
@@ -101,6 +101,19 @@ def test_the_baseline_is_continued_too(settings_of, same, tmp_path):
     fit(settings, cut, resume=True)
     same(tmp_path / "whole", cut)
     same(tmp_path / "whole" / "baseline", cut / "baseline")
+
+
+@pytest.mark.parametrize("whose", [".", "baseline"])
+def test_damaged_outputs_of_a_run_without_its_verdict_are_one_line(whose, settings_of, tmp_path):
+    """They are asked for once more where a run was stopped between training and verdict."""
+    settings = settings_of(algorithm="dann")
+    record = fit(settings, tmp_path / "run")
+    record.model_copy(update={"verdict": None}).write(tmp_path / "run")
+    stored = sorted((tmp_path / "run" / whose / "evaluations").glob("step-*.npz"))
+    stored[-1].write_bytes(stored[-1].read_bytes()[:500])
+    with pytest.raises(RecordError, match="cannot be read: it is damaged") as caught:
+        fit(settings, tmp_path / "run", resume=True)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_second_stage_is_continued_even_without_the_first(settings_of, same, tmp_path):

@@ -1,11 +1,14 @@
 """The estimate of target accuracy against brute force, and where it has nothing to go by."""
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 
 from acclimate.core.errors import ConfigurationError
 from acclimate.validators.estimate import (
@@ -240,6 +243,17 @@ def test_without_a_mistake_the_temperature_is_that_of_one_item_labelled_at_rando
     logits = torch.full((60, 4), at_random / 4).log()
     logits[torch.arange(60), labels] = np.log(1 - at_random * 3 / 4)
     assert temperature(7 * logits, labels) == pytest.approx(7, rel=0.06)
+
+
+@pytest.mark.parametrize(("items", "low"), [(30, 0.91), (3000, 0.999)])
+def test_agreement_on_every_item_is_surer_the_more_items_there_are(items, low):
+    """Drawn again, no disagreement is none for ever: 30 of 30 had an interval without width."""
+    seen = replace(look(*draw(50, 0), draw(50, 1)[0]), agreed=np.ones(items))
+    found = estimate_by("agreement of two seeds", seen)
+    assert (found.value, found.high) == (1.0, 1.0)
+    # z² / (n + z²) is what Wilson's leaves out at the level 0.9, z = 1.645
+    assert found.low == pytest.approx(items / (items + norm.ppf(0.95) ** 2), abs=1e-9)
+    assert found.low > low
 
 
 def test_a_model_that_says_the_same_of_everything_is_not_believed():

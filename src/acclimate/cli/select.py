@@ -107,8 +107,8 @@ def _agreement_line(agreement: Agreement) -> str:
     estimate = agreement.estimate
     return (
         f"{agreement.algorithm}, seeds {', '.join(map(str, agreement.seeds))}: agree on "
-        f"{estimate.value:.1%} of target items ({100 * estimate.low:.1f}–{100 * estimate.high:.1f}), "
-        "an estimate of their accuracy"
+        f"{estimate.value:.1%} of {agreement.items:,} target items "
+        f"({100 * estimate.low:.1f}–{100 * estimate.high:.1f}), an estimate of their accuracy"
     )
 
 

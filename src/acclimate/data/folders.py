@@ -15,6 +15,10 @@ SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "tes
 KNOWN_BUT_UNSUPPORTED = frozenset({".heic", ".heif", ".avif", ".raw", ".cr2", ".nef", ".dng"})
 
 
+#: in every folder of annotated copies: they are no new pictures, wherever they lie
+ANNOTATED = ".acclimate-annotations"
+
+
 @dataclass(frozen=True)
 class PictureFiles:
     """Picture files, their ``names`` relative to ``root``."""
@@ -80,7 +84,8 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 def list_images(root: Path, below: str = "") -> tuple[list[str], list[str]]:
     """Image files below ``root/below`` in natural order, and lines for unsupported formats.
 
-    Hidden files and folders are ignored; links are followed, each folder once.
+    Hidden files and folders are ignored, and folders of annotated copies below the first; links are
+    followed, each folder once.
     """
     found: list[str] = []
     unsupported: list[str] = []
@@ -91,6 +96,9 @@ def list_images(root: Path, below: str = "") -> tuple[list[str], list[str]]:
             subfolders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        if ANNOTATED in files and Path(folder) != root / below:
+            subfolders.clear()
+            continue
         subfolders[:] = [name for name in subfolders if not _hidden(name)]
         inside = Path(folder).relative_to(root).as_posix()
         prefix = "" if inside == "." else f"{inside}/"
@@ -270,7 +278,11 @@ def _by_subfolder(files: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _subfolders(root: Path) -> list[str]:
-    names = [path.name for path in root.iterdir() if path.is_dir() and not _hidden(path.name)]
+    names = [
+        path.name
+        for path in root.iterdir()
+        if path.is_dir() and not _hidden(path.name) and not (path / ANNOTATED).exists()
+    ]
     return sorted(names, key=natural_key)
 
 

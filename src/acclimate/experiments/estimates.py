@@ -13,11 +13,10 @@ from torch import Tensor
 from acclimate.core.records import Estimate
 from acclimate.validators import Evidence
 from acclimate.validators.density_ratio import log_density_ratio
-from acclimate.validators.estimate import estimate_accuracy, estimate_by
+from acclimate.validators.estimate import AGREEMENT, estimate_accuracy, estimate_by
 from acclimate.validators.estimators import ESTIMATORS, Seen, look
 
 OURS = "the estimate"
-AGREEMENT = "agreement of two seeds"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from acclimate.core.errors import RunError
 from acclimate.core.files import explain_write_errors, replace_atomically, write_text_atomically
+from acclimate.data.folders import ANNOTATED as MARKER
 from acclimate.data.fonts import text_font
 
-# Present in every folder that this module has made, so that it never writes into another one.
-MARKER = ".acclimate-annotations"
 SMALLEST_SIDE = 300
 LARGEST_ENLARGED_SIDE = 1200
 FORMATS = {
@@ -28,7 +27,10 @@ _STRIP, _TEXT = (24, 24, 28), (255, 255, 255)
 
 @dataclass(frozen=True)
 class AnnotationFolder:
-    """A folder for annotated copies; ``prepare`` before the first ``write``."""
+    """A folder for annotated copies; ``prepare`` before the first ``write``.
+
+    A marker is present in every folder that was made so, and none is written into without it.
+    """
 
     folder: Path
 

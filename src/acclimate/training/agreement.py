@@ -15,7 +15,7 @@ import torch
 from acclimate.core.records import Estimate, RunRecord, read_record
 from acclimate.training.evaluate import read_evidence
 from acclimate.training.stored import kept_evidence_path
-from acclimate.validators.estimate import estimate_by
+from acclimate.validators.estimate import AGREEMENT, estimate_by
 from acclimate.validators.estimators import look
 
 
@@ -26,6 +26,7 @@ class Agreement:
     algorithm: str
     runs: list[Path]
     seeds: list[int]
+    items: int
     estimate: Estimate
 
 
@@ -76,5 +77,6 @@ def _agreement(group: Sequence[tuple[Path, RunRecord]]) -> Agreement | None:
         group[0][1].algorithm,
         [run for run, _ in group],
         [int(record.settings["seed"]) for _, record in group],
-        estimate_by("agreement of two seeds", seen),
+        len(agreed),
+        estimate_by(AGREEMENT, seen),
     )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from acclimate.core.records import RECORD_NAME, Behaviour, read_record
+from acclimate.training.evaluate import read_evidence
 from acclimate.training.inference import load_model
 from acclimate.training.probes import changed_classes
 from acclimate.training.run_folder import difference
@@ -78,5 +79,4 @@ def _begun_with(folder: Path) -> Path | None:
 
 
 def _target_logits(path: Path) -> Tensor:
-    with np.load(path, allow_pickle=False) as stored:
-        return torch.from_numpy(stored["target_logits"].astype(np.float32))
+    return read_evidence(path).target_logits

@@ -8,19 +8,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from acclimate.algorithms import Algorithm
-from acclimate.core.errors import RunError
+from acclimate.core.errors import RecordError, RunError
 from acclimate.core.types import Batch
 from acclimate.data.batches import BatchSource, make_batches
 from acclimate.data.loader import BatchLoader
 from acclimate.models.network import Network
 from acclimate.training.retrieval_evaluator import RetrievalEvaluator
-from acclimate.training.stored import save_arrays
+from acclimate.training.stored import DAMAGED, read_tensors, save_arrays
 
 FOLDER = "clusters"
 FEWEST = 2  # clusters; a single one leaves no pair of different people
@@ -101,8 +100,7 @@ class Rounds:
                 found = self._formed(network, number)
                 self._save(path, found)
             else:
-                with np.load(path, allow_pickle=False) as stored:
-                    found = torch.from_numpy(stored["clusters"])
+                found = _read(path)
         shared: Any = self.fabric.broadcast(found)
         assert isinstance(shared, Tensor)
         return shared
@@ -118,3 +116,11 @@ class Rounds:
     def _save(self, path: Path, clusters: Tensor) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_arrays(path, {"clusters": clusters.numpy()})
+
+
+def _read(path: Path) -> Tensor:
+    try:
+        clusters: Tensor = read_tensors(path)["clusters"]
+    except DAMAGED as error:
+        raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
+    return clusters

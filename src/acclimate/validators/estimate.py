@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import binomtest
 from torch import Tensor
 
 from acclimate.core.records import Estimate
@@ -17,6 +18,7 @@ from acclimate.validators.estimators import ESTIMATORS, Seen, look
 
 CONFIDENCE = "average thresholded confidence"
 CONSISTENCY = "consistency"
+AGREEMENT = "agreement of two seeds"
 BOTH = f"mean of {CONFIDENCE} and {CONSISTENCY}"
 #: whose intervals' hull is the estimate's
 HULL = (CONFIDENCE, "average thresholded entropy", "difference of confidences", CONSISTENCY)
@@ -84,7 +86,16 @@ def estimate_by(name: str, seen: Seen, *, seed: int = 0, level: float = _LEVEL) 
 
 
 def interval(name: str, seen: Seen, seed: int = 0, level: float = _LEVEL) -> tuple[float, float]:
-    """Percentile interval of an estimator, source and target items drawn again independently."""
+    """Percentile interval of an estimator, source and target items drawn again independently.
+
+    Of the share of items on which models agree, Wilson's: drawn again, no disagreement is none for
+    ever, and the interval of 30 items would be as wide as that of 30,000.
+    """
+    if name == AGREEMENT and seen.agreed is not None:
+        count = len(seen.agreed)
+        exact = binomtest(round(float(seen.agreed.sum())), count)
+        wilson = exact.proportion_ci(level, method="wilson")
+        return float(wilson.low), float(wilson.high)
     random = np.random.default_rng(seed)
     values = [ESTIMATORS[name](seen.drawn(random)) for _ in range(_RESAMPLES)]
     tail = (1 - level) / 2
