@@ -149,6 +149,7 @@ def test_kinds():
         (["1/31/24 10:00", "2/1/24 9:00"], "holds dates"),
         (pandas.to_datetime(["2024-01-31"] * 2), "holds dates"),
         ([1.0, np.inf], "1 infinite values, the first in row 1"),
+        ([1.0, -1e300], r"has -1e\+300 in row 1, too large to compute with"),
         ([[1, 2], [3]], "holds list"),
         ([b"a", b"b"], "holds bytes"),
     ],

@@ -18,6 +18,8 @@ Kind = Literal["numeric", "category", "text", "empty"]
 Kinds = dict[str, Kind]
 MISSING = "(missing)"
 """The category of rows that have none."""
+LARGEST = 1e100
+"""The largest number of a column, either way: sums of its square are numbers still."""
 
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?|\d{1,2}([./-])\d{1,2}\2\d{2,4}( .*)?")
 _LOOKED_AT = 100  # strings of a column, to see whether they are dates
@@ -101,11 +103,18 @@ def _kind(where: str, column: Series, is_text: bool) -> Kind:
             raise DataError(f"{where} holds numbers and no text; it needs no --text")
         return "text"
     if kind == "numeric":
-        wrong = np.flatnonzero(~np.isfinite(_numbers(present)))
+        numbers = _numbers(present)
+        wrong = np.flatnonzero(~np.isfinite(numbers))
         if len(wrong):
             raise DataError(
                 f"{where} has {len(wrong)} infinite values, the first in row {present.index[wrong[0]]}: "
                 "replace them, or leave the cells empty to have them imputed"
+            )
+        large = np.flatnonzero(np.abs(numbers) > LARGEST)
+        if len(large):
+            raise DataError(
+                f"{where} has {numbers[large[0]]:g} in row {present.index[large[0]]}, too large to compute "
+                "with: scale the column or leave it out with --drop"
             )
     elif _all_dates(present):
         raise DataError(
