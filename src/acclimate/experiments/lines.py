@@ -98,10 +98,9 @@ def _grouped(
 
 
 def _line(pair: Pair, row: Row, rows: Variants, data: str | None, results: list[RowResult]) -> Line:
-    accuracy = _accuracy(results)
     family_floor, ceiling = _ENDS[row.family]
     floor = row.reference or family_floor
-    ends = [_accuracy(_alike(rows.get(name, []), results)) for name in (floor, ceiling)]
+    ends = [_alike(rows.get(name, []), results) for name in (floor, ceiling)]
     return Line(
         pair=pair.name,
         row=row.name,
@@ -110,10 +109,10 @@ def _line(pair: Pair, row: Row, rows: Variants, data: str | None, results: list[
         seeds=[result.seed for result in results],
         estimate=spread_of([result.estimate for result in results]),
         verdicts=[result.verdict for result in results if result.verdict],
-        oracle_target_accuracy=accuracy,
+        oracle_target_accuracy=_accuracy(results),
         oracle_last_accuracy=spread_of([result.oracle_last_accuracy for result in results]),
         oracle_best_accuracy=spread_of([result.oracle_best_accuracy for result in results]),
-        oracle_gap_closed=_gap(accuracy, ends[0], ends[1]),
+        oracle_gap_closed=_gap(*map(_accuracy, _of_common_seeds(results, *ends))),
         seconds=spread_of([result.seconds for result in results]),
         published=[
             {"system": p.system, "accuracy": p.accuracy, "note": p.note}
@@ -137,6 +136,12 @@ def _alike(variants: list[list[RowResult]], results: list[RowResult]) -> list[Ro
     if len(variants) > 1 and results:
         variants = [each for each in variants if each[0].precision == results[0].precision]
     return variants[0] if len(variants) == 1 else []
+
+
+def _of_common_seeds(*rows: list[RowResult]) -> list[list[RowResult]]:
+    """The results of seeds that all of the rows have; where there are none, all results."""
+    common = set.intersection(*({each.seed for each in row} for row in rows))
+    return [[each for each in row if each.seed in common] for row in rows] if common else [*rows]
 
 
 def _accuracy(results: Sequence[RowResult]) -> Spread | None:
