@@ -81,6 +81,10 @@ def test_as_many_threads_as_asked_for(acclimate, pictures, monkeypatch):
         assert read_record(Path("out")).environment.threads == before + 1
         # for processes that it starts
         assert os.environ["OMP_NUM_THREADS"] == str(before + 1)
+        # a run that goes on sums in the order in which it began, and options may be said again
+        torch.set_num_threads(before)
+        assert acclimate("fit", "--output", "out", "--resume").code == 0
+        assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
 

@@ -94,13 +94,13 @@ def test_mean_deviation_and_gap_are_numpys(floor, ceiling, own):
     assert line_of(results[::-1], "dann").model_dump() == line.model_dump()
 
 
-def test_without_a_common_seed_the_gap_is_of_what_there_is():
+def test_without_a_common_seed_there_is_no_gap():
     results = [
         *(result("source-only", seed, 0.2) for seed in (0, 1)),
         result("train-on-target", 2, 0.6),
         result("dann", 1, 0.5),
     ]
-    assert line_of(results, "dann").oracle_gap_closed == pytest.approx(0.75)
+    assert line_of(results, "dann").oracle_gap_closed is None
 
 
 def test_both_families_have_ends_of_their_own():
@@ -236,7 +236,7 @@ def test_seeds_that_were_trained_otherwise_are_lines_of_their_own():
     results = [
         result("source-only", 0, 0.2),
         result("source-only", 1, 0.4, precision="bf16"),
-        result("train-on-target", 0, 0.6),
+        *(result("train-on-target", seed, 0.6) for seed in (0, 1)),
         result("dann", 0, 0.4),
         result("dann", 1, 0.5, precision="bf16"),
         result("dann", 2, 0.5, **more),

@@ -1,6 +1,8 @@
 """An algorithm chosen without target labels, by successive halving."""
 
 import json
+import shlex
+import sys
 
 import hypothesis.strategies as st
 import pytest
@@ -81,6 +83,11 @@ def test_it_leaves_one_run_and_says_why(acclimate, quick, tmp_path):
     assert on.code == 0, on.err
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
     assert record.choice in on.out.replace("\n", " ")
+    # its steps were planned for another budget, which need not be said again
+    other = acclimate(*CALL, *QUIET, "--algorithm", "auto", "--budget", 5, "--resume")
+    assert other.code == 2
+    assert "was begun with a budget of 0.1 minutes" in other.err.replace("\n", " ")
+    assert acclimate(*CALL, *QUIET, "--algorithm", "auto", "--resume").code == 0
 
 
 @pytest.mark.parametrize(
@@ -92,6 +99,7 @@ def test_it_leaves_one_run_and_says_why(acclimate, quick, tmp_path):
         (["--algorithm", "auto", "--budget", 0.0001], "give 0."),
         (["--algorithm", "dann", "--budget", 3], "--algorithm auto"),
         (["--algorithm", "auto", "--devices", 2], "--devices"),
+        (["--algorithm", "auto", "--nodes", 2], "--nodes"),
         (["--algorithm", "auto", "--no-baseline"], "--no-baseline"),
     ],
 )
@@ -124,3 +132,27 @@ def test_a_candidate_that_diverges_is_left_out(acclimate, quick, monkeypatch, tm
 def test_a_budget_without_end_is_one_line(acclimate, quick):
     done = acclimate(*CALL, *QUIET, "--algorithm", "auto", "--budget", "inf")
     assert (done.code, done.err) == (2, "error: --budget inf: should be minutes, more than 0\n")
+
+
+def test_in_the_folder_where_one_is(acclimate, quick, monkeypatch, tmp_path):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    done = acclimate(*CALL, *QUIET, "--algorithm", "auto", "--budget", 0.1, "--output", ".")
+    assert done.code == 0, done.err
+    assert (tmp_path / "here-candidates" / "plan.json").exists()
+
+
+def test_the_way_on_after_an_interruption_goes_on(acclimate, quick, monkeypatch):
+    import acclimate.training.auto as auto
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    call = [*CALL, *QUIET, "--algorithm", "auto", "--budget", 0.1]
+    monkeypatch.setattr(sys, "argv", ["acclimate", *map(str, call)])
+    with monkeypatch.context() as changed:
+        changed.setattr(auto, "_ranked", interrupted)
+        done = acclimate(*call)
+    assert done.code == 130
+    assert f"{shlex.join(map(str, call))} --resume" in done.err.replace("\n", " ")
+    assert acclimate(*call, "--resume").code == 0

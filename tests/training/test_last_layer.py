@@ -46,13 +46,16 @@ def test_what_is_measured_is_the_model_with_it(name, settings_of, tmp_path):
     np.testing.assert_allclose(stored, logits.half().numpy(), atol=1e-2)
 
 
-def test_candidates_are_scored_by_the_run_s_validator_on_held_out_items(settings_of, tmp_path):
+@pytest.mark.parametrize("validator", ["entropy", "consistency", "mixval"])
+def test_candidates_are_scored_by_the_run_s_validator_on_held_out_items(
+    validator, settings_of, tmp_path
+):
     """Every number of components by hand, through the network itself."""
     settings = settings_of(
         algorithm="subspace-alignment",
         algorithm_options={"c": 0.1},
         network_options={"widths": [16]},
-        validator="entropy",
+        validator=validator,
     )
     chosen = fit(settings, tmp_path / "chosen", baseline=False).last_layer
     evaluator = Evaluator(open_task(settings), torch.device("cpu"))
@@ -63,7 +66,7 @@ def test_candidates_are_scored_by_the_run_s_validator_on_held_out_items(settings
         folder = tmp_path / str(components)
         note = fit(one, folder, baseline=False).last_layer
         evidence = evaluator.evidence(read_model(folder).network)
-        scores[note] = validators.get("entropy").score(evidence)
+        scores[note] = validators.get(validator).score(evidence)
     assert len(set(scores.values())) > 1
     assert chosen == max(scores, key=scores.get)
 

@@ -243,6 +243,16 @@ def test_a_run_is_not_continued_on_other_data(own_files, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("change", [{"algorithm": "dann"}, {"status": "interrupted"}])
+def test_what_is_no_baseline(change, settings_of, tmp_path):
+    fit(settings_of(algorithm="source-only"), tmp_path / "bare", baseline=False)
+    record = read_record(tmp_path / "bare")
+    record.model_copy(update=change).write(tmp_path / "bare")
+    with pytest.raises(RunError, match=r"bare is no baseline: a .* run of"):
+        fit(settings_of(algorithm="dann"), tmp_path / "run", baseline=tmp_path / "bare")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_baseline_on_other_data_is_none(own_files, tmp_path):
     settings = own_files(algorithm="source-only")
     fit(settings, tmp_path / "bare")

@@ -203,24 +203,25 @@ def fit(
         # torchrun or srun has started them already
         given.setdefault("devices", started[0])
         given.setdefault("nodes", started[1])
-    minutes = _minutes(given, budget, settings or [], baseline)
+    searches = _searches(given, budget, settings or [], baseline)
     for name in ("unlabelled_target", "transductive"):
         if not given[name]:
             del given[name]
     from acclimate.cli.fit_result import say
     from acclimate.cli.processes import leave_group
 
-    named = None if minutes is None else "auto"
+    named = "auto" if searches else None
     chosen, folder = _plan(resume, output, protocol, given, settings or [], named)
     if baseline is None:
         baseline = not (resume and _was_begun_with(folder, "--no-baseline"))
     way_on = f"acclimate fit --output {shlex.quote(str(folder))} --resume"
-    if minutes is not None:
+    if searches:
         # the candidates' runs are continued by the same command
-        way_on = shlex.join(["acclimate", *sys.argv[1:]])
+        again = [] if resume else ["--resume"]
+        way_on = shlex.join(["acclimate", *sys.argv[1:], *again])
     console.set_way_on(way_on)
-    use_threads(threads)
-    record = _train(chosen, folder, baseline, resume, minutes)
+    use_threads(_threads_of(folder) if resume and threads is None else threads)
+    record = _train(chosen, folder, baseline, resume, searches, budget)
     if leave_group():
         say(record, folder, predictions, report, json)
 
@@ -239,16 +240,16 @@ _NOT_SETTINGS = {
 }
 
 
-def _minutes(
+def _searches(
     given: dict[str, Any], budget: float | None, assignments: list[str], baseline: bool | None
-) -> float | None:
-    """The budget where the algorithm is to be chosen, which is taken out of ``given``; else ``None``."""
+) -> bool:
+    """Whether the algorithm is to be chosen; its ``auto`` is then taken out of ``given``."""
     from acclimate.core.errors import ConfigurationError
 
     if given.get("algorithm") != "auto":
         if budget is not None:
             raise ConfigurationError("--budget is for --algorithm auto; give --steps or --epochs")
-        return None
+        return False
     from acclimate.algorithms import DEFAULT
 
     # the candidates take its place; named, so that no protocol puts its own there
@@ -267,14 +268,14 @@ def _minutes(
         raise ConfigurationError(
             "--algorithm auto holds its choice against source-only: leave out --no-baseline"
         )
-    if given.get("devices", 1) > 1:
+    if given.get("devices", 1) * given.get("nodes", 1) > 1:
         raise ConfigurationError(
-            "--algorithm auto compares its candidates in one process: leave out --devices, then train "
-            "what it chose with them"
+            "--algorithm auto compares its candidates in one process: leave out --devices and --nodes, "
+            "then train what it chose with them"
         )
     if budget is not None and not 0 < budget < math.inf:
         raise ConfigurationError(f"--budget {budget:g}: should be minutes, more than 0")
-    return 30.0 if budget is None else budget
+    return True
 
 
 def _plan(
@@ -311,6 +312,15 @@ def _was_begun_with(folder: Path, option: str) -> bool:
     return (folder / RECORD_NAME).exists() and said_in(read_record(folder).command, option)
 
 
+def _threads_of(folder: Path) -> int | None:
+    """Those that a run began with: with others sums are taken in another order, and results differ."""
+    from acclimate.core.records import RECORD_NAME, read_record
+
+    if not (folder / RECORD_NAME).exists():
+        return None
+    return read_record(folder).environment.threads
+
+
 def _suggest_freezing(settings: FitSettings) -> None:
     """Without a GPU a step of a whole backbone takes seconds; say what takes none."""
     import torch
@@ -328,7 +338,12 @@ def _suggest_freezing(settings: FitSettings) -> None:
 
 
 def _train(
-    settings: FitSettings, folder: Path, baseline: bool, resume: bool, minutes: float | None
+    settings: FitSettings,
+    folder: Path,
+    baseline: bool,
+    resume: bool,
+    searches: bool,
+    budget: float | None,
 ) -> RunRecord:
     from contextlib import nullcontext
 
@@ -340,11 +355,11 @@ def _train(
     _suggest_freezing(settings)
     watched: Any = nullcontext() if is_helper() else TerminalObserver()
     with watched as observer:
-        if minutes is not None:
+        if searches:
             from acclimate.training.auto import fit_auto
 
             return fit_auto(
-                settings, folder, minutes, resume=resume, observer=observer, command=command
+                settings, folder, budget, resume=resume, observer=observer, command=command
             )
         return train(
             settings, folder, baseline=baseline, resume=resume, observer=observer, command=command

@@ -65,10 +65,13 @@ def continued_settings(
             f"--protocol {protocol} is for a new run; leave it out with --resume, or repeat the whole command"
         )
     recorded = FitSettings.build(f"settings in {folder}", read_record(folder).settings)
+    chosen = chosen_settings(given, assignments)
+    before = recorded.model_dump()
+    for name, value in chosen.items():
+        if name.endswith("_options"):  # one of several may be said again
+            chosen[name] = {**before[name], **value}
     try:
-        return FitSettings.build(
-            "settings", {**recorded.model_dump(), **chosen_settings(given, assignments)}
-        )
+        return FitSettings.build("settings", {**before, **chosen})
     except ConfigurationError as error:
         raise _in_terms_of_options(error, option_of) from error
 

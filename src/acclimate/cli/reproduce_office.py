@@ -56,6 +56,7 @@ def train_and_print(
         run(
             found,
             jobs,
+            backbone,
             lambda: Features(found, backbone, weights),
             results=results,
             command=shlex.join(["acclimate", *sys.argv[1:]]),

@@ -22,6 +22,7 @@ from acclimate.models.files import parameter_count
 from acclimate.models.network import Network
 from acclimate.training.devices import make_fabric
 from acclimate.training.evaluate import Evaluator
+from acclimate.training.evaluators import all_finite
 from acclimate.training.last_layer import replace_last_layer
 from acclimate.training.loop import train
 from acclimate.training.optimisers import make_optimiser, set_learning_rate
@@ -151,11 +152,15 @@ def _train(settings: FitSettings, task: Task, choose: bool, step: Step) -> Train
             break
         score = 0.0
         if choose:
-            evaluation, _ = evaluator.evaluate(step.deployed, logged.step, 0.0, settings.validator)
+            evaluation, evidence = evaluator.evaluate(
+                step.deployed, logged.step, 0.0, settings.validator
+            )
             evaluations.append(evaluation)
             score = evaluation.scores[settings.validator]
-        # of equal ones the later; NaN never takes over
-        if chosen is None or score >= chosen[0]:
+            if not all_finite(evidence):
+                continue
+        # of equal ones the later; a score that is no number is worse than any other
+        if chosen is None or score >= chosen[0] or math.isnan(chosen[0]):
             chosen = score, logged.step, copy.deepcopy(step.deployed)
     if chosen is None:
         raise InputError(

@@ -139,9 +139,9 @@ def _alike(variants: list[list[RowResult]], results: list[RowResult]) -> list[Ro
 
 
 def _of_common_seeds(*rows: list[RowResult]) -> list[list[RowResult]]:
-    """The results of seeds that all of the rows have; where there are none, all results."""
+    """The results of the seeds that all of the rows have."""
     common = set.intersection(*({each.seed for each in row} for row in rows))
-    return [[each for each in row if each.seed in common] for row in rows] if common else [*rows]
+    return [[each for each in row if each.seed in common] for row in rows]
 
 
 def _accuracy(results: Sequence[RowResult]) -> Spread | None:

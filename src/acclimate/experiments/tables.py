@@ -291,12 +291,14 @@ SIGNS = Table(
 )
 
 TABLES: Mapping[str, Table] = {table.name: table for table in (DIGITS, SIGNS)}
+#: what else ``reproduce`` knows by name, in modules of their own
+OTHERS = ("office", "amazon", "reid", "moons")
 
 
 def find_table(name: str) -> Table:
     """The table called ``name``; raises ``UnknownNameError`` with the near miss."""
     if name not in TABLES:
-        raise UnknownNameError(f"unknown table {name!r}.{near_miss(name, TABLES)}")
+        raise UnknownNameError(f"unknown table {name!r}.{near_miss(name, [*TABLES, *OTHERS])}")
     return TABLES[name]
 
 

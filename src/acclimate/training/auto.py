@@ -39,6 +39,7 @@ TRIALS = 0.5
 LEAST_STEPS = 20
 _WARM, _TIMED = 2, 6
 PLAN_NAME = "plan.json"
+BUDGET = 30.0  # minutes
 
 
 class Plan(BaseModel):
@@ -47,6 +48,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     candidates: tuple[str, ...]
+    budget: float | None = None
     seconds_per_step: float
     rung_steps: tuple[int, ...]
     final_steps: int
@@ -55,7 +57,7 @@ class Plan(BaseModel):
 def fit_auto(
     settings: FitSettings,
     output: Path,
-    budget: float,
+    budget: float | None = None,
     *,
     resume: bool = False,
     candidates: Sequence[str] = CANDIDATES,
@@ -64,18 +66,23 @@ def fit_auto(
 ) -> RunRecord:
     """Choose an algorithm and train it, in about ``budget`` minutes of training; returns its record.
 
+    Without a ``budget`` that of the search that is continued, or 30.
+
     The candidates' runs lie in ``OUTPUT-candidates/rung-N/ALGORITHM``, the chosen one's in
     ``output`` with a source-only baseline; its record's ``choice`` says why it was chosen.
     ``settings`` are those of all runs, but for the algorithm and the steps.
 
-    Raises ``ConfigurationError`` for a budget too small for the candidates, and what ``fit`` does.
+    Raises ``ConfigurationError`` for a budget too small for the candidates, ``RunError`` for another
+    one than a search was begun with, and what ``fit`` does.
     """
     if settings.objective == "retrieval":
         raise ConfigurationError(
             "--algorithm auto chooses among algorithms for classes; for --objective retrieval train "
             "several, for example dann and deep-coral, and compare them with 'acclimate select'"
         )
-    folder = output.with_name(f"{output.name}-candidates")
+    # "." and ".." have no name that could be added to
+    named = output if output.name not in ("", "..") else output.resolve()
+    folder = named.with_name(f"{named.name}-candidates")
     if not resume:
         # said before anything is trained
         check_folder(output, settings, resume)
@@ -144,15 +151,24 @@ def _reason(ranked: Sequence[str], plan: Plan, diverged: Sequence[str]) -> str:
     )
 
 
-def _plan(settings: FitSettings, folder: Path, budget: float, candidates: Sequence[str]) -> Plan:
+def _plan(
+    settings: FitSettings, folder: Path, budget: float | None, candidates: Sequence[str]
+) -> Plan:
     path = folder / PLAN_NAME
     if path.exists():
         try:
-            return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+            plan = Plan.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:
             raise RecordError(f"{path} is no plan of a search; delete {folder}") from error
+        if budget is not None and plan.budget is not None and budget != plan.budget:
+            raise RunError(
+                f"{folder} was begun with a budget of {plan.budget:g} minutes and has planned its steps: leave "
+                "--budget out, or choose another --output"
+            )
+        return plan
+    budget = BUDGET if budget is None else budget
     seconds = _seconds_per_step(settings)
-    plan = make_plan(candidates, seconds, 60 * budget)
+    plan = make_plan(candidates, seconds, 60 * budget).model_copy(update={"budget": budget})
     folder.mkdir(parents=True, exist_ok=True)
     write_text_atomically(path, plan.model_dump_json(indent=1) + "\n")
     return plan

@@ -16,7 +16,13 @@ from acclimate.data.domain import Domain
 from acclimate.layers.domain_norm import statistics_of
 from acclimate.models.network import Network
 from acclimate.training.inference import outputs
-from acclimate.training.probes import changed_classes, changed_logits, mixed_logits
+from acclimate.training.probes import (
+    changed_classes,
+    changed_descriptors,
+    changed_logits,
+    mixed_descriptors,
+    mixed_logits,
+)
 from acclimate.training.samples import write_samples
 from acclimate.training.shift import write_shift
 from acclimate.training.stored import DAMAGED, read_tensors, save_arrays, spread
@@ -48,9 +54,7 @@ class Evaluator:
         assert source.labels is not None
         source_logits, source_features = self.source_outputs(network, source)
         target_logits, target_features = self.outputs(network, target)
-        # in random order: in a domain sorted by class, neighbours would be mixed with their like
-        probed = spread(len(target))
-        probed = probed[torch.randperm(len(probed), generator=generator(0, "probes"))]
+        probed = _probed(target)
         some = target.subset(probed)
         prepared = network, self.task.preprocessing, some
         return Evidence(
@@ -63,6 +67,14 @@ class Evaluator:
             changed_logits(*prepared, device=self.device),
             mixed_logits(*prepared, device=self.device),
         )
+
+    def probed_features(self, network: Network) -> tuple[Tensor, Tensor]:
+        """Features of the items whose ``changed_logits`` and ``mixed_logits`` are in the evidence."""
+        target = self.task.target.validation
+        some = target.subset(_probed(target))
+        prepared = network, self.task.preprocessing, some
+        changed = changed_descriptors(*prepared, device=self.device)
+        return changed, mixed_descriptors(*prepared, device=self.device)
 
     def outputs(self, network: Network, domain: Domain) -> tuple[Tensor, Tensor]:
         return outputs(network, self.task.preprocessing, domain, device=self.device)
@@ -177,6 +189,13 @@ class Evaluator:
         logits, _ = self.outputs(network, shown)
         accuracy = float((logits.argmax(1) == labels[part]).double().mean())
         return accuracy, macro_auroc(logits, labels[part])
+
+
+def _probed(domain: Domain) -> Tensor:
+    """Which items are looked at again."""
+    # in random order: in a domain sorted by class, neighbours would be mixed with their like
+    probed = spread(len(domain))
+    return probed[torch.randperm(len(probed), generator=generator(0, "probes"))]
 
 
 def oracle_curve_items(count: int) -> Tensor:

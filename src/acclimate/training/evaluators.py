@@ -61,3 +61,9 @@ def chance_of(task: Task) -> int:
     if task.spec.objective == "retrieval" and held_out is not None:
         return max(1, len(held_out.unique()))
     return task.spec.class_count
+
+
+def all_finite(evidence: Any) -> bool:
+    """Whether what a network said of the held-out items is numbers throughout: else it is no model."""
+    said = [each for each in vars(evidence).values() if isinstance(each, torch.Tensor)]
+    return all(bool(torch.isfinite(each).all()) for each in said)

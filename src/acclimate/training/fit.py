@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from acclimate.algorithms import combination
 from acclimate.core.errors import RunError
 from acclimate.core.records import RECORD_NAME, RunRecord, Verdict, Warned, read_record
 from acclimate.training.behaviour import behaviour, stabilities
@@ -131,7 +132,14 @@ def _reference(
     it starts from, where that is source-only on the same data, or against that run's own baseline.
     """
     if isinstance(baseline, Path):
-        problem = difference(read_record(baseline), task.summaries)
+        record = read_record(baseline)
+        bare = not combination.make(record.algorithm, {}).uses_target
+        if record.status != "finished" or not bare:
+            raise RunError(
+                f"{baseline} is no baseline: a {record.status} run of {record.algorithm}, and what is asked is "
+                "what adaptation changes; give a finished one without the target"
+            )
+        problem = difference(record, task.summaries)
         if problem is not None:
             raise RunError(f"{baseline} is no baseline of this run, being on other data: {problem}")
         return baseline

@@ -7,7 +7,9 @@ pictures as a domain of vectors, and is saved with the run's model.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,11 +103,12 @@ class PictureFeatures:
             return None
         try:
             found = np.load(path, allow_pickle=False)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):
             return None
         if found.shape != (len(pictures), self.width) or found.dtype != np.float32:
             return None
-        path.touch()
+        with suppress(OSError):  # removed meanwhile, or of another user: it need not be made anew
+            os.utime(path)
         return torch.from_numpy(found)
 
     def _keep(self, pictures: Domain, features: Tensor) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from acclimate.algorithms.base import Algorithm, LastLayer, LastLayerMaterial
 from acclimate.core.seeding import derive_seed, generator
@@ -15,7 +16,7 @@ from acclimate.training.evaluate import Evaluator
 from acclimate.training.evaluators import LooksAtCheckpoints
 from acclimate.training.parts import makers_of_last_layers
 from acclimate.training.settings import FitSettings
-from acclimate.validators import Evidence, validators
+from acclimate.validators import validators
 
 #: items of each domain that a last layer is made from; more hardly change it and cost minutes
 MAXIMUM = 10_000
@@ -44,7 +45,7 @@ def replace_last_layer(
         source.labels,
         evaluator.outputs(network, target)[1],
         network.spec.class_count,
-        _scorer(evaluator.evidence(network), settings.validator),
+        _scorer(evaluator, network, settings.validator),
         derive_seed(settings.seed, "last layer"),
     )
     layer = algorithm.last_layer(material)
@@ -57,16 +58,26 @@ def replace_last_layer(
     return layer.note
 
 
-def _scorer(evidence: Evidence, validator: str) -> Callable[[LastLayer], float]:
+def _scorer(evaluator: Evaluator, network: Network, validator: str) -> Callable[[LastLayer], float]:
     """The validator's score of a last layer on held-out features."""
     score = validators.get(validator).score
+    evidence = evaluator.evidence(network)
+    changed, mixed = evaluator.probed_features(network)
 
     def of(layer: LastLayer) -> float:
-        source, target = (
-            torch.addmm(layer.bias, features, layer.weight.T)
-            for features in (evidence.source_features, evidence.target_features)
+        def said(features: Tensor) -> Tensor:
+            return torch.addmm(layer.bias, features, layer.weight.T)
+
+        # all of it: what the head that goes says of anything would favour layers that resemble it
+        return score(
+            replace(
+                evidence,
+                source_logits=said(evidence.source_features),
+                target_logits=said(evidence.target_features),
+                changed_logits=said(changed),
+                mixed_logits=said(mixed),
+            )
         )
-        return score(replace(evidence, source_logits=source, target_logits=target))
 
     return of
 

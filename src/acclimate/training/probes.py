@@ -90,6 +90,23 @@ def mixed_logits(
 
     Hu et al., "MixVal", 2023. Pictures are mixed before they are normalised, as light mixes.
     """
+    return _mixed(network, preprocessing, domain, device).logits
+
+
+def mixed_descriptors(
+    network: Network,
+    preprocessing: Preprocessing,
+    domain: Domain,
+    *,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """(N, D) float32 on the host: the feature layer of what ``mixed_logits`` looks at."""
+    return _mixed(network, preprocessing, domain, device).layers[network.feature_layer]
+
+
+def _mixed(
+    network: Network, preprocessing: Preprocessing, domain: Domain, device: torch.device | str
+) -> NetworkOutput:
     before = domain.subset(torch.arange(len(domain)).roll(1))
     start = 0
 
@@ -103,7 +120,7 @@ def mixed_logits(
         start = stop
         return preprocessing.normalise(others.lerp(unit, MIXED_SHARE))
 
-    return _outputs(network, preprocessing, domain, mixed, device).logits
+    return _outputs(network, preprocessing, domain, mixed, device)
 
 
 @torch.no_grad()

@@ -84,6 +84,7 @@ def reverse_accuracy(
         steps=settings.step_count(len(task.source.train)),
         epochs=None,
         devices=1,
+        nodes=1,
     )
     model = load_model(run)
     fabric = make_fabric(back)

@@ -28,7 +28,7 @@ from acclimate.training.checkpoint import (
 )
 from acclimate.training.devices import describe_environment, keep_freed_memory, peak_memory_mib
 from acclimate.training.evaluate import ORACLE_VALIDATION
-from acclimate.training.evaluators import chance_of, make_evaluator, score_names
+from acclimate.training.evaluators import all_finite, chance_of, make_evaluator, score_names
 from acclimate.training.guard import CollapseGuard
 from acclimate.training.last_layer import replace_last_layer
 from acclimate.training.loggers import check_loggers
@@ -316,7 +316,8 @@ class Run:
                 )
             )
             self.progress.evaluations.append(evaluation)
-            self._choose(step, evaluation)
+            if all_finite(evidence):
+                self._choose(step, evaluation)
             save_checkpoint(self.folder, logged.step, step, optimiser, self.progress.notes())
             record.steps_done = logged.step
             self._write(record, "running")
@@ -331,8 +332,9 @@ class Run:
         """Keep the model if its label-free score is the best so far; of equal ones the later."""
         name = ORACLE_VALIDATION if self.algorithm.oracle else self.settings.validator
         score = evaluation.scores[name]
-        # written so that NaN, the score of outputs that are not finite, never takes over
-        if self.progress.chosen is not None and not score >= self.progress.chosen.score:
+        best = self.progress.chosen
+        # a score that is no number, as where there is nothing to look at, is worse than any other
+        if best is not None and not (score >= best.score or math.isnan(best.score)):
             return
         self.progress.chosen = Chosen(step=evaluation.step, validator=name, score=score)
         save_model(self.folder, step.deployed, describe(self.settings, self.task, self.folder))
@@ -346,12 +348,7 @@ class Run:
     def _finish(self, record: RunRecord) -> RunRecord:
         """Measure the chosen checkpoint and write the rest of the folder."""
         if self.progress.chosen is None:
-            reason = (
-                self.guard.warnings[-1].message if self.guard.warnings else "nothing was evaluated"
-            )
-            raise DivergedError(
-                f"{self.folder}: training ended before its first checkpoint: {reason}"
-            )
+            raise DivergedError(f"{self.folder}: {self._why_no_model()}")
         if self.fabric.is_global_zero:
             self._measure(record, self._finished_network(record))
             self._write(record, "finished")
@@ -359,6 +356,15 @@ class Run:
         self.fabric.barrier()
         # the other processes have measured nothing themselves
         return record if self.fabric.is_global_zero else read_record(self.folder)
+
+    def _why_no_model(self) -> str:
+        if self.progress.evaluations:
+            return (
+                "the network's outputs are not finite at any checkpoint; try a smaller --lr, or "
+                "--gradient-clip 1"
+            )
+        said = self.guard.warnings[-1].message if self.guard.warnings else "nothing was evaluated"
+        return f"training ended before its first checkpoint: {said}"
 
     def _finished_network(self, record: RunRecord) -> Network:
         """The chosen checkpoint, with the algorithm's own last layer where it makes one."""

@@ -24,7 +24,7 @@ def check_sharpness(settings: FitSettings, algorithm: Algorithm) -> None:
         f"{settings.algorithm}, which takes several optimiser steps at a time": (
             len(algorithm.phases) > 1
         ),
-        "several --devices": settings.devices > 1,
+        "several --devices or --nodes": settings.devices * settings.nodes > 1,
         "--precision 16": settings.precision == "16",
     }
     for what, is_so in why.items():

@@ -10,7 +10,7 @@ from acclimate.core.errors import ConfigurationError, RecordError, UnknownNameEr
 from acclimate.experiments.office import fine_tuning
 from acclimate.experiments.office.benchmarks import BENCHMARKS, Benchmark, find_benchmark
 from acclimate.experiments.office.page import lines_of, page, write_page
-from acclimate.experiments.office.results import OfficeResult, read
+from acclimate.experiments.office.results import OfficeResult, read, write
 from acclimate.experiments.office.rows import ON_FEATURES, WHOLE, Pair
 from acclimate.experiments.office.run import run, wanted
 
@@ -27,6 +27,9 @@ def drawn_pair(seed=0, items=90, shift=1.5):
     return Pair(rows[0].astype(np.float32), labels, target.astype(np.float32), labels)
 
 
+DRAWN = "mobilenetv3_small_050"
+
+
 class DrawnFeatures:
     """Stands in for ``Features``: the same rows for every pair, and a count of how often it was made."""
 
@@ -34,7 +37,7 @@ class DrawnFeatures:
 
     class Backbone:
         class options:  # noqa: N801  (as the real one is spelt)
-            name = "mobilenetv3_small_050"
+            name = DRAWN
             weights = "none"
 
     backbone = Backbone
@@ -118,7 +121,7 @@ def test_a_row_that_trains_the_backbone(name, tmp_path, monkeypatch):
     folders = {name: str(tmp_path / name) for name in ("one", "two")}
     benchmark = Benchmark("office-tiny", "Two drawn domains", folders)
     jobs = wanted(benchmark, [f"one-two/{name}"], [0])
-    run(benchmark, jobs, DrawnFeatures, results=tmp_path, command="acclimate")
+    run(benchmark, jobs, DRAWN, DrawnFeatures, results=tmp_path, command="acclimate")
     (result,) = read(tmp_path, "office-tiny")
     oracle = name == "fine-tuned-train-on-target"
     assert result.uses_target_labels == oracle
@@ -145,16 +148,25 @@ def test_stopped_and_called_again_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr("acclimate.experiments.office.rows.STEPS", 10)
     DrawnFeatures.made = 0
     jobs = wanted(CALTECH, ["amazon-webcam/source-only", "amazon-webcam/best"], [0])
-    run(CALTECH, jobs[:1], DrawnFeatures, results=tmp_path, command="first")
+    run(CALTECH, jobs[:1], DRAWN, DrawnFeatures, results=tmp_path, command="first")
     said = []
-    run(CALTECH, jobs, DrawnFeatures, results=tmp_path, command="second", said=said.append)
+    run(CALTECH, jobs, DRAWN, DrawnFeatures, results=tmp_path, command="second", said=said.append)
     found = read(tmp_path, CALTECH.name)
     assert sorted(result.command for result in found) == ["first", "second"]
     assert len(said) == 1
-    run(CALTECH, jobs, DrawnFeatures, results=tmp_path, command="third")
+    run(CALTECH, jobs, DRAWN, DrawnFeatures, results=tmp_path, command="third")
     assert DrawnFeatures.made == 2
     path = write_page(tmp_path, CALTECH, found)
     assert "| best: selective pseudo-labels | 1 |" in path.read_text()
+
+
+def test_a_table_has_one_backbone(tmp_path):
+    """The numbers of another one were shown as the answer."""
+    write(tmp_path, made_result("source-only", "amazon-webcam", 0, 0.5))
+    jobs = wanted(CALTECH, ["amazon-webcam/source-only"], [0])
+    with pytest.raises(RecordError, match="results of backbone drawn, not of another: give"):
+        run(CALTECH, jobs, "another", DrawnFeatures, results=tmp_path, command="")
+    run(CALTECH, jobs, "drawn", DrawnFeatures, results=tmp_path, command="")
 
 
 def made_result(row, pair, seed, accuracy):

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from acclimate.core.errors import RecordError
 from acclimate.experiments.office.benchmarks import Benchmark
 from acclimate.experiments.office.features import Features
 from acclimate.experiments.office.fine_tuning import fine_tune
-from acclimate.experiments.office.results import OfficeResult, place, write
+from acclimate.experiments.office.results import OfficeResult, place, read, write
 from acclimate.experiments.office.rows import ROWS, Row
 from acclimate.experiments.row_names import named_rows
 
@@ -47,6 +48,7 @@ def wanted(benchmark: Benchmark, names: Sequence[str], seeds: Sequence[int]) -> 
 def run(
     benchmark: Benchmark,
     jobs: Sequence[Job],
+    backbone: str,
     features: Callable[[], Features],
     *,
     results: Path,
@@ -55,8 +57,15 @@ def run(
 ) -> None:
     """Make what is missing of ``jobs``; stopped at any moment and called again, it goes on.
 
-    ``features`` is only called where something is missing.
+    ``features``, of the ``backbone``, is only called where something is missing. Raises
+    ``RecordError`` where there are results of another one, which no table can be shared with.
     """
+    for known in read(results, benchmark.name):
+        if known.backbone != backbone:
+            raise RecordError(
+                f"{results / 'office' / benchmark.name} holds results of backbone {known.backbone}, not of "
+                f"{backbone}: give another --results"
+            )
     jobs = [
         job
         for job in jobs
