@@ -342,3 +342,11 @@ def test_natural_order_of_numbers_is_that_of_numbers(numbers):
 @example("", "\U00011730:")  # a digit, of Ahom
 def test_natural_key_compares_any_two_texts(first, second):
     assert (natural_key(first) < natural_key(second)) in (True, False)
+
+
+@given(st.sets(st.text(max_size=4), max_size=8))
+@example({"A", "a"})
+@example({"1", "01", "²"})
+def test_no_two_texts_have_the_same_key(texts):
+    """The order of a set is another in every process; classes were numbered by it."""
+    assert len({natural_key(text) for text in texts}) == len(texts)

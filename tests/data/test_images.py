@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from acclimate.data.images import decode, harmonise, in_threads, probe
 
@@ -313,3 +313,31 @@ def test_harmonise_keeps_what_is_flat(size, before, after, grey):
 def test_grey_is_luma():
     colours = np.array([RED, (255, 255, 255), (0, 0, 0)], np.uint8).reshape(3, 1, 1, 3)
     assert harmonise(colours, None, 1).ravel().tolist() == [GREY_OF_RED, 255, 0]
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_turned_as_pillow_turns_also_where_another_tag_is_odd(turn, tmp_path):
+    """Pillow writes the EXIF anew when it turns a picture, and fails on what a camera wrote wrongly."""
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    image.save(tmp_path / "x.png", exif=exif)
+    with Image.open(tmp_path / "x.png") as opened:
+        expected = np.asarray(
+            ImageOps.exif_transpose(opened).resize((5, 5), Image.Resampling.BILINEAR)
+        )
+    np.testing.assert_array_equal(decode(tmp_path / "x.png", 5, 3), expected)
+
+
+def test_a_tag_that_cannot_be_written_again_costs_nothing(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A] = 6, 72.0
+    data = exif.tobytes()
+    entry = (0x011A).to_bytes(2, "big") + (5).to_bytes(2, "big")
+    assert data.count(entry) == 1
+    # the resolution, a fraction, as text
+    odd = data.replace(entry, entry[:2] + (2).to_bytes(2, "big"))
+    Image.new("RGB", (8, 4), "red").save(tmp_path / "x.jpg", exif=odd)
+    with Image.open(tmp_path / "x.jpg") as opened, pytest.raises(TypeError):
+        ImageOps.exif_transpose(opened)
+    assert decode(tmp_path / "x.jpg", 4, 3).shape == (4, 4, 3)

@@ -188,3 +188,14 @@ def test_size_and_channels(tmp_path):
     vectors = save(tmp_path, x=np.eye(6), y=Y)
     with pytest.raises(ConfigurationError, match="vectors of 6 features"):
         open_source(vectors, size=16)
+
+
+def test_bytes_are_text(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, x=np.zeros((4, 2)), y=[0, 1, 0, 1], class_names=np.array([b"a", b"\xc3\xa9"]))
+    assert open_source(path).class_names == ("a", "é")
+    np.savez(path, x=np.zeros((2, 3, 3, 3), np.uint8), y=np.array([b"a", b"b"]), layout=b"NHWC")
+    assert open_source(path).class_names == ("a", "b")
+    np.savez(path, x=np.zeros((2, 3)), y=np.array([b"\xe9", b"b"]))
+    with pytest.raises(DataError, match="y holds bytes that are not UTF-8"):
+        open_source(path)

@@ -11,6 +11,7 @@ import torch
 from acclimate.core.errors import DataError, UnknownNameError
 from acclimate.data.sources import open_domain, open_source, open_target, shared_classes
 from acclimate.data.specs import is_picture_list, item_folder, resolve
+from acclimate.data.splits import split_source
 
 ROWS = [
     ("Art/1.png", "Art", "train", "cup"),
@@ -203,3 +204,31 @@ def test_a_table_that_is_not_there(tmp_path):
         open_source(tmp_path / "gone.csv:Art")
     with pytest.raises(UnknownNameError):
         open_source(tmp_path / "gone.csv")
+
+
+def test_a_picture_listed_twice_is_in_one_part(write, image_folder):
+    """Else it is trained on and measured on."""
+    names = [f"{number}.png" for number in range(30)]
+    image_folder(*names)
+    rows = [(name, "", "", "ab"[k % 2]) for k, name in enumerate(names)]
+    rows += [(f"./{name}" if k % 3 else name, "", "", "ab"[k % 2]) for k, name in enumerate(names)]
+    parts = split_source(open_source(write(rows)), fraction=0.3, seed=0)
+    train, validation = (
+        {name.removeprefix("./") for name in part.item_names} for part in parts[:2]
+    )
+    assert len(train | validation) == 30
+    assert not train & validation
+    assert open_source(write(rows[:30])).groups is None
+
+
+def test_rows_without_a_domain_are_said_to_be_left_out(write):
+    rows = [("Art/1.png", "Art", "", "cup"), ("Art/2.png", "Art", "", "plate")]
+    (line,) = open_source(write([*rows, ("Real World/1.png", "", "", "cup")])).skipped
+    assert line == "Real World/1.png: line 4 of data_info.csv names no domain"
+
+
+def test_a_name_too_long_for_a_file_is_one_line(write):
+    with pytest.raises(DataError, match="line 3: there is no file") as caught:
+        open_source(write([("x" * 5000 + "\n.png", "", "", "cup")]))
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)

@@ -244,3 +244,12 @@ def test_a_few_pictures_at_a_time_are_the_same_pictures(kind, side):
         torch.testing.assert_close(made, expected)
     else:
         assert torch.equal(made, expected)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1.0, 1e6])
+def test_features_in_any_unit_get_the_deviation_one(unit):
+    vectors = unit * draw_vectors(0, count=400, shift=3.0)
+    fitted = fit_preprocessing("standard", domain(vectors))
+    torch.testing.assert_close(
+        fitted(vectors).std(0, correction=0), torch.ones(vectors.shape[1]), rtol=1e-3, atol=1e-3
+    )

@@ -232,3 +232,15 @@ def test_too_few_groups_say_so():
         split_target(dataclasses.replace(one, groups=torch.tensor([0] * 10 + [1] * 10)), seed=0)
     with pytest.raises(DataError, match="20 items but groups"):
         grouped(one, [0, 1])
+
+
+def test_a_place_of_several_keeps_an_item_to_train_on():
+    labels = [0] + [k % 2 for k in range(200)]
+    places = torch.tensor([0] + [1] * 200)
+    for seed in range(60):
+        pooled = dataclasses.replace(
+            domain_of(labels, 2), places=places, place_names=("one", "two")
+        )
+        parts = split_source(pooled, fraction=0.3, seed=seed)
+        assert 0 in items(parts.train)
+        assert sorted(items(parts.train) + items(parts.validation)) == list(range(201))

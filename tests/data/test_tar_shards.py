@@ -269,3 +269,26 @@ def test_patterns_that_do_not_fit(shards, pattern, message):
 def test_a_missing_archive():
     with pytest.raises(UnknownNameError, match="Check the spelling of the path"):
         open_source("gone.tar")
+
+
+def test_hard_links_have_their_content_and_other_links_are_listed(tmp_path, image_folder):
+    root = image_folder("cat/1.png", "cat/2.png", "dog/1.png")
+    (root / "dog" / "2.png").hardlink_to(root / "cat" / "2.png")
+    (root / "dog" / "link.png").symlink_to(root / "dog" / "1.png")
+    subprocess.run(["tar", "-cf", "photos.tar", "pictures"], cwd=tmp_path, check=True)
+    packed = open_source(tmp_path / "photos.tar")
+    names = [name.removeprefix("photos.tar/pictures/") for name in packed.item_names]
+    assert sorted(names) == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]
+    pixels = pixels_of(packed)
+    assert torch.equal(pixels[names.index("cat/2.png")], pixels[names.index("dog/2.png")])
+    (line,) = packed.skipped
+    assert line.startswith("photos.tar/pictures/dog/link.png: a link to ")
+
+
+def test_an_empty_line_among_the_names_of_classes_is_refused(shards):
+    """Line n names the class n: those behind it would take each other's names."""
+    (shards / "classes.txt").write_text("zero\n\ntwo\n")
+    with pytest.raises(DataError, match=r"classes\.txt: line 2 is empty"):
+        open_source(shards)
+    (shards / "classes.txt").write_text("zero\none\n\n\n")
+    assert open_source(shards).class_names == ("zero", "one")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -100,11 +101,19 @@ def open_listing(
         labels=of_kept(listing.labels),
         class_names=listing.class_names,
         item_names=tuple(listing.files[i] for i in kept),
+        groups=_groups([listing.files[i] for i in kept]),
         skipped=(*broken, *listing.skipped),
         notes=notes,
         cameras=of_kept(listing.cameras),
         roles=of_kept(listing.roles),
     )
+
+
+def _groups(files: Sequence[str]) -> Tensor | None:
+    """Which picture each item shows, where a list names some twice: they belong into one part."""
+    number: dict[str, int] = {}
+    shown = [number.setdefault(os.path.normpath(file), len(number)) for file in files]
+    return None if len(number) == len(files) else torch.tensor(shown)
 
 
 class _Opened(NamedTuple):

@@ -94,14 +94,16 @@ class FileFinder:
         return [*([first] if first else []), cache_folder()]
 
     def find(self, folders: Iterable[str], names: Iterable[str]) -> Path | None:
-        """The first existing ``place/folder/name``."""
+        """The first existing ``place/folder/name``; of one folder's names files before folders.
+
+        Some packers put a file into a folder of its name, beside which the file itself may lie.
+        """
         names = tuple(names)
         for place in self.places():
             for folder in folders:
-                for name in names:
-                    path = place / folder / name
-                    if path.exists():
-                        return path
+                there = [place / folder / name for name in names]
+                for path in (*filter(Path.is_file, there), *filter(Path.exists, there)):
+                    return path
         return None
 
     def find_spelled(self, steps: Sequence[Sequence[str]]) -> Path | None:

@@ -12,7 +12,22 @@ from acclimate.core.errors import DataError, near_miss
 from acclimate.data.images import EXTENSIONS, Picture, Pictures, Stamp, stamp_of
 
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-KNOWN_BUT_UNSUPPORTED = frozenset({".heic", ".heif", ".avif", ".raw", ".cr2", ".nef", ".dng"})
+KNOWN_BUT_UNSUPPORTED = frozenset(
+    {
+        ".heic",
+        ".heif",
+        ".avif",
+        ".raw",
+        ".cr2",
+        ".cr3",
+        ".nef",
+        ".arw",
+        ".dng",
+        ".jp2",
+        ".psd",
+        ".tga",
+    }
+)
 
 
 #: in every folder of annotated copies: they are no new pictures, wherever they lie
@@ -71,14 +86,16 @@ class Listing:
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that puts ``img2`` before ``img10``.
+    """Sort key that puts ``img2`` before ``img10``; no two texts have the same.
 
-    >>> sorted(["img10", "img2", "Img1"], key=natural_key)
-    ['Img1', 'img2', 'img10']
+    >>> sorted(["img10", "img2", "Img1", "a", "A", "1", "01"], key=natural_key)
+    ['01', '1', 'A', 'a', 'Img1', 'img2', 'img10']
     """
     parts = re.findall(r"[0-9]+|[^0-9]+", text.casefold())
     # not isdecimal(), which other scripts' digits are as well
-    return tuple((0, int(p), "") if "0" <= p[0] <= "9" else (1, 0, p) for p in parts)
+    known = [(0, int(p), "") if "0" <= p[0] <= "9" else (1, 0, p) for p in parts]
+    # else the order of a set, which is another in every process, would be left of "A" and "a"
+    return (*known, (-1, 0, text))
 
 
 def list_images(root: Path, below: str = "") -> tuple[list[str], list[str]]:

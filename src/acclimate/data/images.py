@@ -13,12 +13,25 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from acclimate.core.errors import ConfigurationError
 
 EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".gif",
+        ".ppm",
+        ".pgm",
+    }
 )
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -105,8 +118,7 @@ def decode(
     with Image.open(_opened(picture)) as image:
         # large JPEGs are decoded at a fraction of their size, never below twice what is asked
         image.draft(None, (2 * across, 2 * size))
-        upright = ImageOps.exif_transpose(image)
-        plain = _eight_bits(upright).convert("L" if channels == 1 else "RGB")
+        plain = eight_bits(_upright(image)).convert("L" if channels == 1 else "RGB")
         scaled = _square(plain, size, fit) if across == size else _squashed(plain, across, size)
     return np.asarray(scaled).reshape(size, across, channels)
 
@@ -161,7 +173,26 @@ def _square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As its EXIF says; ImageOps.exif_transpose writes the EXIF anew, which fails where a tag is odd."""
+    image.load()  # Pillow turns some formats itself, and their EXIF says so afterwards
+    turn = _TURNS.get(image.getexif().get(ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """16 bits and floats in 0 … 1 as 8 bits, transparent parts white; the rest as it is."""
     if image.mode in DEEP_MODES:
         deep = np.asarray(image).astype(np.int64)
         if deep.min(initial=0) < 0 or deep.max(initial=0) > 65535:

@@ -36,7 +36,7 @@ def list_pictograms(folder: Path) -> dict[str, tuple[Path, ...]]:
     ``stop_alt.png`` beside it is another pictogram of the same class. Raises ``DataError`` for
     fewer than two classes.
     """
-    stems = {path.stem: path for path in folder.glob("*.png")} if folder.is_dir() else {}
+    stems = {path.stem: path for path in folder.glob("[!.]*.png")} if folder.is_dir() else {}
     found: dict[str, tuple[Path, ...]] = {}
     for stem in sorted(stems, key=natural_key):
         base = stem.removesuffix(_VARIANT)

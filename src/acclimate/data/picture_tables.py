@@ -115,12 +115,18 @@ def find_pictures(table: PictureTable) -> FoundPictures:
     name, chosen = _choose(table, rows)
     root = table.path.parent
     files = _existing(table.path, root, chosen)
+    skipped = [
+        f"{row.file}: line {row.line} of {table.path.name} names no domain"
+        for row in rows
+        if name and not row.domain
+    ]
     return FoundPictures(
         what=str(table),
         name=name or plain_name(table.path),
         root=root,
         pictures=PictureFiles(root, tuple(files)),
         classes=tuple(row.label or None for row in chosen),
+        skipped=tuple(skipped),
         how_to_label=f"give {table.path.name} a column 'label'",
     )
 
@@ -164,19 +170,31 @@ def _closest(name: str, known: Sequence[str]) -> str:
     return hint if hint.startswith(" Did") else ""
 
 
+def _short(path: Path) -> str:
+    line = " ".join(str(path).split())
+    return line if len(line) <= 200 else f"{line[:200]}…"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
+
+
 def _existing(path: Path, root: Path, rows: list[Row]) -> list[str]:
     files, gone = [], []
     for row in rows:
         # tables made on Windows have its slashes
         names = (row.file, row.file.replace("\\", "/"))
-        found = next((name for name in names if (root / name).is_file()), None)
+        found = next((name for name in names if _is_file(root / name)), None)
         files.append(found or row.file)
         if found is None:
             gone.append(row)
     if gone:
         more = f" ({len(gone)} rows are like that)" if len(gone) > 1 else ""
         raise DataError(
-            f"{path}, line {gone[0].line}: there is no file {root / gone[0].file}{more}; correct "
+            f"{path}, line {gone[0].line}: there is no file {_short(root / gone[0].file)}{more}; correct "
             f"the path, which is relative to {path.name}, or remove the row"
         )
     return files

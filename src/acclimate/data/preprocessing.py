@@ -133,9 +133,11 @@ def fit_preprocessing(
     moments = torch.stack([_moments(domain) for domain in domains]).mean(0)
     mean, square = moments[0], moments[1]
     variance = (square - mean.square()).clamp_min(0)
-    deviation = variance.sqrt().clamp_min(1e-4)
+    deviation = variance.sqrt()
+    if domains[0].is_image:  # whose scale is known; that of a feature may be any
+        deviation = deviation.clamp_min(1e-4)
     # a feature without any variation here may still vary later: a word that only new rows have.
-    # Its deviation is unknown, and 1 leaves it as it is, where the floor would make it huge
+    # Its deviation is unknown, and 1 leaves it as it is
     deviation[variance <= 1e-12 * square] = 1.0
     return geometry.model_copy(
         update={"mean": tuple(mean.tolist()), "deviation": tuple(deviation.tolist())}

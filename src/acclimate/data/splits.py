@@ -83,8 +83,9 @@ def split_source(
 ) -> SourceSplits:
     """Set aside ``fraction`` of the items, at most about ``maximum``, class by class.
 
-    Every class is in both parts; one with a single item is in ``train`` only. A domain's groups
-    stay whole, each dealt with the class of its first item. The same ``seed`` gives the same
+    Every class is in both parts; one with a single item is in ``train`` only, and so is one of
+    several places that has no other item. A domain's groups stay whole, each dealt with the class
+    of its first item. The same ``seed`` gives the same
     parts. Raises ``DataError`` when the domain has no labels or nothing is left.
     """
     if domain.labels is None:
@@ -100,6 +101,10 @@ def split_source(
         wanted = max(round(int(here.sum()) * share), 1)
         validation.append(order[here][: _cut(groups[here], wanted)])
     chosen = torch.cat(validation) if validation else order[:0]
+    if domain.places is not None:
+        left = set(domain.places[_complement(len(domain), chosen)].tolist())
+        kept = [int(place) in left for place in domain.places[chosen]]
+        chosen = chosen[torch.tensor(kept, dtype=torch.bool)]
     if len(chosen) == 0:
         what = "items" if domain.groups is None else "items in groups that must stay whole"
         raise DataError(

@@ -90,7 +90,7 @@ def read_svmlight(path: Path) -> tuple[csr_matrix, np.ndarray]:
 
 def _whole(path: Path, targets: np.ndarray) -> np.ndarray:
     if not (np.isfinite(targets).all() and (targets == np.round(targets)).all()):
-        wrong = targets[~(targets == np.round(targets))]
+        wrong = targets[~(np.isfinite(targets) & (targets == np.round(targets)))]
         raise DataError(f"{path}: label {wrong[0]:g} is no class; labels are whole numbers")
     return targets.astype(np.int64)
 

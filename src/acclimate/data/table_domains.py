@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -287,20 +288,26 @@ def _class_values(path: Path, column: Series, name: str) -> list[str]:
     numbers = all(re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", value) for value in values)
     if not numbers:
         return values
-    odd = [value for value in values if float(value) != int(float(value))]
+    odd = [value for value in values if not float(value).is_integer()]
     if odd:
         raise DataError(
             f"{path}: column {name!r} holds {odd[0]}; labels are whole numbers or words, one for each class"
         )
-    return [re.sub(r"\.0*$", "", value) for value in values]
+    return [v if re.fullmatch(r"-?\d+", v) else str(int(float(v))) for v in values]
 
 
 def _class_key(name: str) -> tuple[bool, float, Any]:
     """Numbers by size, words as people sort them."""
     try:
-        return False, float(name), ()
+        value = float(name)
     except ValueError:
-        return True, 0.0, natural_key(name)
+        value = math.nan
+    # ties are parted by the text, and so is what compares with nothing
+    return (
+        (False, value, natural_key(name))
+        if math.isfinite(value)
+        else (True, 0.0, natural_key(name))
+    )
 
 
 def _ids(path: Path, frame: DataFrame, column: str | None) -> tuple[str, ...] | None:

@@ -122,7 +122,7 @@ def _channels_last(path: Path, x: np.ndarray, layout: np.ndarray | None) -> np.n
     if x.ndim == 3:
         return x[..., None]
     first, last = x.shape[1] in (1, 3), x.shape[3] in (1, 3)
-    given = None if layout is None else str(layout)
+    given = None if layout is None else str(_text(path, "layout", layout))
     if given is not None and given not in LAYOUTS:
         raise DataError(f"{path}: layout is {given!r}; it may be 'NHWC' or 'NCHW'")
     if given is None and first and last:
@@ -179,6 +179,18 @@ def labels_of(
     return table[labels], known
 
 
+def _text(path: Path, what: str, values: np.ndarray) -> np.ndarray:
+    """Bytes and whatever else as strings."""
+    if values.dtype.kind != "S":
+        return values.astype(np.str_)
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: {what} holds bytes that are not UTF-8; save it as text"
+        ) from error
+
+
 def _label_vector(path: Path, y: np.ndarray, count: int) -> np.ndarray:
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if y.shape != (count,):
@@ -187,7 +199,7 @@ def _label_vector(path: Path, y: np.ndarray, count: int) -> np.ndarray:
         y = y.astype(np.int64)
     if y.dtype.kind not in "iubUS":
         raise DataError(f"{path}: y holds {y.dtype}; labels are whole numbers or strings")
-    y = y.astype(np.int64) if y.dtype.kind in "iub" else y.astype(np.str_)
+    y = y.astype(np.int64) if y.dtype.kind in "iub" else _text(path, "y", y)
     if y.dtype.kind == "i" and y.min() < 0:
         raise DataError(
             f"{path}: label {y.min()} of item {int(y.argmin())} is out of range; labels are whole "
@@ -202,7 +214,7 @@ def _named(
     if class_names is None or y.dtype.kind != "i":
         values, labels = np.unique(y, return_inverse=True)
         return tuple(str(value) for value in values), labels.astype(np.int64)
-    names = tuple(str(name) for name in np.atleast_1d(class_names))
+    names = tuple(map(str, np.atleast_1d(_text(path, "class_names", class_names))))
     if len(set(names)) != len(names):
         raise DataError(f"{path}: class_names has a name twice; give each class its own")
     if y.max() >= len(names):

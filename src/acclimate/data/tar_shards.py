@@ -169,6 +169,10 @@ def _read_shard(path: Path, number: int) -> _Shard:
     shard = _Shard({}, {".cls": {}, ".json": {}}, [])
     for member, extent in _members(path, number):
         name = PurePosixPath(member)
+        if isinstance(extent, str):
+            if name.suffix.lower() in EXTENSIONS:
+                shard.unsupported.append(f"{member}: {extent}")
+            continue
         if name.name.startswith(".") or "__MACOSX" in name.parts:
             continue
         suffix = name.suffix.lower()
@@ -181,15 +185,27 @@ def _read_shard(path: Path, number: int) -> _Shard:
     return shard
 
 
-def _members(path: Path, number: int) -> Iterator[tuple[str, Extent]]:
-    """Name and place of each plain file; only the headers are read."""
+def _members(path: Path, number: int) -> Iterator[tuple[str, Extent | str]]:
+    """Name and place of each file, or why it cannot be read; only the headers are.
+
+    Of several hard links to a file the first has its content, and the others its place.
+    """
     size = path.stat().st_size
+    places: dict[str, Extent] = {}
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
+                name = _clean(member.name)
                 if member.isreg() and not member.issparse():
-                    place = Extent(number, member.offset_data, member.size)
-                    yield _clean(member.name), place
+                    places[name] = Extent(number, member.offset_data, member.size)
+                    yield name, places[name]
+                elif member.islnk() and (link := places.get(_clean(member.linkname))):
+                    places[name] = link
+                    yield name, link
+                elif member.islnk() or member.issym():
+                    yield name, f"a link to {member.linkname}; pack it with 'tar -h'"
+                elif member.isreg():
+                    yield name, "a sparse file; pack it without --sparse"
                 archive.members = []  # type: ignore[attr-defined]  # or it keeps a million of them
             # tarfile takes a cut header for the end, which two blocks of zeros should mark
             if size - archive.offset < tarfile.BLOCKSIZE:
@@ -261,7 +277,13 @@ def _class_list(shards: Shards) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}; write a name a line") from error
-    names = [line.strip() for line in lines if line.strip()]
+    names = [line.strip() for line in lines]
+    while names and not names[-1]:
+        names.pop()
+    if "" in names:
+        raise DataError(
+            f"{path}: line {names.index('') + 1} is empty, and line n names the class n; fill it"
+        )
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"{path} has the class {twice!r} twice; give each its own name")

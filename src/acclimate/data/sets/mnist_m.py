@@ -67,7 +67,8 @@ def build(recipe: Recipe, finder: FileFinder, split: str, *, seed: int = 0) -> A
 def find_photos(finder: FileFinder, part: str) -> list[Path]:
     """The photos of BSDS500's ``part``, sorted; empty when there are none."""
     folder = finder.find(PHOTO_FOLDERS, (part,))
-    return sorted(folder.glob("*.jpg")) if folder else []
+    # macOS leaves files of its own beside those that it copied
+    return sorted(folder.glob("[!.]*.jpg")) if folder else []
 
 
 def _find_all(recipe: Recipe, finder: FileFinder, split: str) -> list[Path]:

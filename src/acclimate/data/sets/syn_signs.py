@@ -19,6 +19,7 @@ from acclimate.core.errors import DataError
 from acclimate.data.files import FileFinder, Finding
 from acclimate.data.folders import list_images
 from acclimate.data.generation import generate_in_parallel, kept_inspector, kept_reader
+from acclimate.data.images import eight_bits
 from acclimate.data.pictograms import Pictogram, describe, list_pictograms, load_pictogram
 from acclimate.data.registry import Arrays, Dataset, Generator, GeneratorOption, register
 from acclimate.data.sets.mnist_m import few_photos, find_photos
@@ -110,7 +111,7 @@ def _open(path: Path) -> np.ndarray:
         with Image.open(path) as image:
             image.draft("RGB", (_PHOTO_SIDE, _PHOTO_SIDE))
             image.thumbnail((10 * _PHOTO_SIDE, _PHOTO_SIDE), Image.Resampling.BOX)
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(eight_bits(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} is no readable photo ({error}); remove or replace it") from error
 

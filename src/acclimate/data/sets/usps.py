@@ -67,7 +67,7 @@ def parse_line(path: Path, number: int, line: str) -> tuple[int, np.ndarray]:
             raise ValueError(f"an index is outside 1 … {SIZE * SIZE}")
         values[np.array(indices, dtype=np.int64) - 1] = [float(p.partition(":")[2]) for p in pairs]
         return int(float(label)), values
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: line {number} is damaged ({error}); fetch it again") from error
 
 
