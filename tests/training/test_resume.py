@@ -15,6 +15,7 @@ import torch
 from acclimate.algorithms import names_for
 from acclimate.core.errors import RecordError, RunError
 from acclimate.core.records import read_record
+from acclimate.training import run_folder
 from acclimate.training.fit import fit
 from acclimate.training.observer import Observer
 
@@ -189,6 +190,24 @@ def test_it_goes_on_at_the_newest_checkpoint(settings_of, tmp_path):
             assert start == 9
 
     fit(settings_of(), folder, baseline=False, resume=True, observer=Watch())
+
+
+def test_two_processes_do_not_train_in_one_folder(settings_of, same, tmp_path, monkeypatch):
+    settings = settings_of(algorithm="dann")
+    fit(settings, tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        fit(settings, tmp_path / "cut", observer=StopAt(6))
+    monkeypatch.setattr(run_folder, "PATIENCE", 0.1)
+    (tmp_path / "link").symlink_to(tmp_path / "cut")
+    before = (tmp_path / "cut" / "record.json").read_bytes()
+    with (
+        run_folder.alone_in(tmp_path / "cut"),
+        pytest.raises(RunError, match="is being trained by another process"),
+    ):
+        fit(settings, tmp_path / "link", resume=True)
+    assert (tmp_path / "cut" / "record.json").read_bytes() == before
+    fit(settings, tmp_path / "cut", resume=True)
+    same(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_leftovers_of_a_killed_writer_do_not_matter(settings_of, tmp_path):

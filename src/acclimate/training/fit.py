@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -17,7 +18,7 @@ from acclimate.training.observer import Observer
 from acclimate.training.parts import make_algorithm
 from acclimate.training.process_group import together
 from acclimate.training.run import Run
-from acclimate.training.run_folder import check_folder, difference
+from acclimate.training.run_folder import alone_in, check_folder, difference
 from acclimate.training.settings import FitSettings
 from acclimate.training.task import Task, choose_network, open_task, replace_settings
 from acclimate.validators.verdict import judge
@@ -64,7 +65,8 @@ def fit(
     if not launched:
         # only now, so that a mistake is said by one process and no other has been started
         fabric.launch()
-    with together(fabric):
+    alone = alone_in(output) if fabric.is_global_zero else nullcontext()
+    with together(fabric), alone:
         compared = bool(baseline) and algorithm.uses_target and not algorithm.oracle
         reference = _reference(task, settings, output, baseline) if compared else None
         main = Run(task, settings, output, fabric, observer, command)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic_core import to_jsonable_python
 
 from acclimate.core.errors import RunError
@@ -18,6 +24,33 @@ WATCHED_ONLY = ("loggers",)
 
 #: where a run takes place, not what it computes: it may go on elsewhere
 PLACES = ("devices", "nodes", "strategy")
+
+
+#: seconds; processes that a killed one had started to read its data hold its lock for some more
+PATIENCE = 10.0
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes of this machine and user from training in ``folder``.
+
+    Raises ``RunError`` where one does. The lock lies with the system's temporary files, so that a folder
+    which cannot be had is left as it is; where it cannot be made, nothing is kept from anybody.
+    """
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    user = getattr(os, "getuid", lambda: 0)()
+    lock = FileLock(Path(tempfile.gettempdir()) / f"acclimate-{user}-{name}.lock")
+    held: AbstractContextManager[object]
+    try:
+        held = lock.acquire(timeout=PATIENCE)
+    except Timeout as error:
+        raise RunError(
+            f"{folder} is being trained by another process: wait for its end, or choose another --output"
+        ) from error
+    except (OSError, NotImplementedError):
+        held = nullcontext()
+    with held:
+        yield
 
 
 def remove_leftovers(folder: Path) -> None:
