@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acclimate.core.errors import RecordError
 from acclimate.core.records import RECORD_NAME, Behaviour, read_record
-from acclimate.training.evaluate import read_evidence
 from acclimate.training.inference import load_model
 from acclimate.training.probes import changed_classes
 from acclimate.training.run_folder import difference
+from acclimate.training.stored import DAMAGED, read_tensors
 from acclimate.training.task import Task
 from acclimate.validators.class_shares import (
     effective_classes,
@@ -79,4 +80,8 @@ def _begun_with(folder: Path) -> Path | None:
 
 
 def _target_logits(path: Path) -> Tensor:
-    return read_evidence(path).target_logits
+    try:
+        logits: Tensor = read_tensors(path)["target_logits"]
+    except DAMAGED as error:
+        raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
+    return logits
