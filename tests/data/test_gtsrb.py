@@ -257,3 +257,13 @@ def test_without_any_file(places):
     with pytest.raises(DataError, match="https://sid") as caught:
         load()
     assert str(places / "gtsrb") in str(caught.value)
+
+
+def test_frames_replaced_by_others_of_their_size_are_read_anew(tmp_path):
+    """A .ppm of the same height and width has the same size, whatever it shows."""
+    (tmp_path / "0.ppm").write_bytes(picture(1, 0, "PPM"))
+    with open_tree(tmp_path) as tree:
+        before = tree.fingerprint()
+        assert tree.fingerprint() == before
+        (tmp_path / "0.ppm").write_bytes(picture(2, 0, "PPM"))
+        assert tree.fingerprint() != before

@@ -93,7 +93,9 @@ class FolderTree:
             ) from error
 
     def fingerprint(self) -> str:
-        return _digest(f"{name}:{(self.where / name).stat().st_size}" for name in self.names())
+        # the size alone would not do: that of a .ppm follows from its height and width
+        found = ((name, (self.where / name).stat()) for name in self.names())
+        return _digest(f"{name}:{each.st_size}:{each.st_mtime_ns}" for name, each in found)
 
 
 def _digest(lines: Iterator[str]) -> str:

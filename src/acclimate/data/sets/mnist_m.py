@@ -60,6 +60,11 @@ def build(recipe: Recipe, finder: FileFinder, split: str, *, seed: int = 0) -> A
     photos = _find_all(recipe, finder, split)
     if not photos and not path.exists():
         raise DataError(_missing_photos(recipe, finder, split))
+    if (
+        not path.exists()
+    ):  # else they would be fetched after the fingerprint that they have a part in
+        for remote in (mnist.IMAGES, mnist.LABELS):
+            finder.obtain(remote[split])
     fingerprint = _fingerprint(recipe, finder, split, photos)
     return built_once(path, fingerprint, lambda: _blend_all(recipe, finder, split, photos, seed))
 
