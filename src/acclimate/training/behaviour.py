@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from acclimate.core.errors import RecordError
 from acclimate.core.records import RECORD_NAME, Behaviour, read_record
 from acclimate.training.inference import load_model
 from acclimate.training.probes import changed_classes
 from acclimate.training.run_folder import difference
-from acclimate.training.stored import DAMAGED, read_tensors
+from acclimate.training.stored import read_stored
 from acclimate.training.task import Task
 from acclimate.validators.class_shares import (
     effective_classes,
@@ -24,6 +22,7 @@ from acclimate.validators.class_shares import (
 from acclimate.validators.verdict import agreement
 
 MOST = 2000  # items looked at
+LOGITS = "target_logits"
 EARLIER = (0.6, 0.8)  # of training: the checkpoints that the last one is held against
 
 
@@ -64,9 +63,9 @@ def stability(folder: Path) -> float | None:
         begun = _begun_with(folder)
         return None if begun is None else stability(begun)
     steps = np.array([int(path.stem.removeprefix("step-")) for path in paths])
-    last = _target_logits(paths[-1])
+    last = read_stored(paths[-1], LOGITS)
     earlier = [int(np.abs(steps - share * steps[-1]).argmin()) for share in EARLIER]
-    return float(np.mean([agreement(_target_logits(paths[index]), last) for index in earlier]))
+    return float(np.mean([agreement(read_stored(paths[index], LOGITS), last) for index in earlier]))
 
 
 def _begun_with(folder: Path) -> Path | None:
@@ -77,11 +76,3 @@ def _begun_with(folder: Path) -> Path | None:
         return None
     before = read_record(Path(start))
     return Path(start) if difference(before, (record.source, record.target)) is None else None
-
-
-def _target_logits(path: Path) -> Tensor:
-    try:
-        logits: Tensor = read_tensors(path)["target_logits"]
-    except DAMAGED as error:
-        raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
-    return logits

@@ -13,13 +13,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from acclimate.algorithms import Algorithm
-from acclimate.core.errors import RecordError, RunError
+from acclimate.core.errors import RunError
 from acclimate.core.types import Batch
 from acclimate.data.batches import BatchSource, make_batches
 from acclimate.data.loader import BatchLoader
 from acclimate.models.network import Network
 from acclimate.training.retrieval_evaluator import RetrievalEvaluator
-from acclimate.training.stored import DAMAGED, read_tensors, save_arrays
+from acclimate.training.stored import read_stored, save_arrays
 
 FOLDER = "clusters"
 FEWEST = 2  # clusters; a single one leaves no pair of different people
@@ -100,7 +100,7 @@ class Rounds:
                 found = self._formed(network, number)
                 self._save(path, found)
             else:
-                found = _read(path)
+                found = read_stored(path, "clusters")
         shared: Any = self.fabric.broadcast(found)
         assert isinstance(shared, Tensor)
         return shared
@@ -116,11 +116,3 @@ class Rounds:
     def _save(self, path: Path, clusters: Tensor) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_arrays(path, {"clusters": clusters.numpy()})
-
-
-def _read(path: Path) -> Tensor:
-    try:
-        clusters: Tensor = read_tensors(path)["clusters"]
-    except DAMAGED as error:
-        raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
-    return clusters

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acclimate.core.errors import RecordError
 from acclimate.core.files import replace_atomically
 
 DAMAGED = (
@@ -65,3 +66,12 @@ def read_tensors(path: Path) -> dict[str, Any]:
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = {name: torch.from_numpy(stored[name]) for name in stored.files}
     return {name: a.float() if a.is_floating_point() else a for name, a in arrays.items()}
+
+
+def read_stored(path: Path, name: str) -> Tensor:
+    """One tensor of what a run has stored; ``RecordError`` in one line for a file that is not whole."""
+    try:
+        found: Tensor = read_tensors(path)[name]
+    except DAMAGED as error:
+        raise RecordError(f"{path} cannot be read: it is damaged; train the run anew") from error
+    return found
