@@ -19,6 +19,16 @@ class Progress:
     seconds: float
     streaks: dict[str, int] = field(default_factory=dict)
 
+    def why_no_model(self) -> str:
+        """What to say of a run that has ended without a checkpoint to keep."""
+        if self.evaluations:
+            return (
+                "the network's outputs are not finite at any checkpoint; try a smaller --lr, or "
+                "--gradient-clip 1"
+            )
+        said = self.warnings[-1].message if self.warnings else "nothing was evaluated"
+        return f"training ended before its first checkpoint: {said}"
+
     def notes(self) -> dict[str, Any]:
         return {
             "evaluations": [each.model_dump(mode="json") for each in self.evaluations],

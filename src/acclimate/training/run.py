@@ -348,7 +348,7 @@ class Run:
     def _finish(self, record: RunRecord) -> RunRecord:
         """Measure the chosen checkpoint and write the rest of the folder."""
         if self.progress.chosen is None:
-            raise DivergedError(f"{self.folder}: {self._why_no_model()}")
+            raise DivergedError(f"{self.folder}: {self.progress.why_no_model()}")
         if self.fabric.is_global_zero:
             self._measure(record, self._finished_network(record))
             self._write(record, "finished")
@@ -356,15 +356,6 @@ class Run:
         self.fabric.barrier()
         # the other processes have measured nothing themselves
         return record if self.fabric.is_global_zero else read_record(self.folder)
-
-    def _why_no_model(self) -> str:
-        if self.progress.evaluations:
-            return (
-                "the network's outputs are not finite at any checkpoint; try a smaller --lr, or "
-                "--gradient-clip 1"
-            )
-        said = self.guard.warnings[-1].message if self.guard.warnings else "nothing was evaluated"
-        return f"training ended before its first checkpoint: {said}"
 
     def _finished_network(self, record: RunRecord) -> Network:
         """The chosen checkpoint, with the algorithm's own last layer where it makes one."""
